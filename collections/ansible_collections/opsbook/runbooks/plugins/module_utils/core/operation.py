@@ -1,0 +1,227 @@
+# Copyright: opsbook contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The shape of an operation and the one engine that carries it out: collect, plan, apply, verify, recover, clean up.
+
+No Ansible in sight: the adapter wraps this for modules, a notebook or a test calls it directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Callable, Generic, TypeVar
+
+from .change import Change, Plan, diff_of
+from .coverage import Collected, Coverage
+from .errors import OperationError, Refused
+from .evidence import Evidence, verdict_of
+from .limits import refuse_beyond
+from .parallel import Done
+from .run import Run
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What applying one change did.
+
+    :param resource: the change's resource
+    :param detail: plain data worth keeping (an id, a count)
+    """
+
+    resource: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What was done because verification failed.
+
+    :param summary: one line: what was put back, or why nothing could be
+    :param evidence: what was seen afterwards
+    """
+
+    summary: str
+    evidence: Sequence[Evidence] = ()
+
+
+@dataclass(frozen=True)
+class Operation(Generic[State]):
+    """The steps of a changing operation, each testable alone.
+
+    :param collect: reads the system, all pages, and says what it could not read
+    :param plan: pure; decides, and refuses what is unsafe
+    :param apply: one atomic change, idempotent when repeated
+    :param verify: reads the real system back; runs also when the plan is empty, since the run before may have died
+        between apply and verify
+    :param describe: plain data about the collected state for the result
+    :param recover: called with what failed when verification fails
+    :param cleanup: always called last
+    """
+
+    collect: Callable[[], Collected[State]]
+    plan: Callable[[Collected[State]], Plan]
+    apply: Callable[[Change], Outcome]
+    verify: Callable[[Collected[State], Plan], Sequence[Evidence]]
+    describe: Callable[[Collected[State]], Mapping[str, Any]] = lambda collected: {}
+    recover: Callable[[Plan, Sequence[Evidence]], Recovery] | None = None
+    cleanup: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True)
+class Reading(Generic[State]):
+    """The steps of an information operation.
+
+    :param collect: reads the system
+    :param evaluate: pure; what the state means
+    :param describe: plain data about the state for the result
+    """
+
+    collect: Callable[[], Collected[State]]
+    evaluate: Callable[[Collected[State]], Sequence[Evidence]]
+    describe: Callable[[Collected[State]], Mapping[str, Any]]
+
+
+@dataclass
+class Report:
+    """The result of an operation as plain data; see the `result` doc fragment for the keys."""
+
+    plan: Plan = field(default_factory=Plan)
+    coverage: Coverage = field(default_factory=Coverage)
+    evidence: list[Evidence] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
+    applied: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[dict[str, str]] = field(default_factory=list)
+    recovery: str = ""
+    error: str = ""
+    only_planned: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything that was asked for did not come true."""
+        return bool(self.error or self.failures or any(item.ok is False for item in self.evidence))
+
+    def as_result(self, diff: bool) -> dict[str, Any]:
+        """The return value of a changing module."""
+        changes = [change.as_dict() for change in self.plan.changes]
+        done = {entry["resource"] for entry in self.applied}
+        for change in changes:
+            change["applied"] = change["resource"] in done
+        result: dict[str, Any] = {
+            **self.values,
+            "changed": bool(changes) if self.only_planned else bool(self.applied),
+            "changes": changes,
+            "kept": [{"resource": kept.resource, "reason": kept.reason} for kept in self.plan.kept],
+            "plan_digest": self.plan.digest,
+            "evidence": [item.as_dict() for item in self.evidence],
+            "coverage": self.coverage.as_dict(),
+            "failed_resources": self.failures,
+        }
+        if self.recovery:
+            result["recovery"] = self.recovery
+        if diff:
+            result["diff"] = diff_of(self.plan.changes)
+        return result
+
+
+def read(reading: Reading[State]) -> dict[str, Any]:
+    """Carry out an information operation and return its result."""
+    collected = reading.collect()
+    evidence = list(reading.evaluate(collected))
+    return {
+        **reading.describe(collected),
+        "changed": False,
+        "evidence": [item.as_dict() for item in evidence],
+        "coverage": collected.coverage.as_dict(),
+        "verdict": verdict_of(evidence, collected.coverage),
+    }
+
+
+def carry_out(
+    operation: Operation[State], run: Run, only_plan: bool = False, approve: Callable[[Plan], None] = lambda plan: None
+) -> Report:
+    """Carry out a changing operation.
+
+    :param only_plan: stop after the plan (check mode)
+    :param approve: raises Refused when the plan is not the one that was approved
+    :returns: a report, also of a partial failure; what was refused before any change raises
+    :raises OperationError: when collecting or planning failed; nothing has changed then
+    """
+    try:
+        collected = operation.collect()
+        plan = operation.plan(collected)
+        refuse_beyond(plan, run.limits)
+        approve(plan)
+        report = Report(plan, collected.coverage, values=dict(operation.describe(collected)), only_planned=only_plan)
+        if not only_plan:
+            _apply_and_verify(operation, run, collected, report)
+        return report
+    except BaseException:
+        run.stop()
+        raise
+    finally:
+        if operation.cleanup is not None:
+            operation.cleanup()
+
+
+def _apply_and_verify(
+    operation: Operation[State], run: Run, collected: Collected[State], report: Report
+) -> None:
+    for step in report.plan.steps:
+        outcomes = run.each_change(lambda change: _apply_one(operation, run, change), step)
+        _note(outcomes, report)
+        if report.failures:
+            break
+    try:
+        report.evidence.extend(operation.verify(collected, report.plan))
+    except OperationError as error:
+        report.error = error.message()
+    if report.failed and operation.recover is not None and report.plan.changes:
+        _recover(operation, report)
+
+
+def _apply_one(operation: Operation[State], run: Run, change: Change) -> Outcome:
+    run.journal.write("change_started", change=change.as_dict())
+    try:
+        outcome = operation.apply(change)
+    except BaseException as error:
+        run.journal.write("change_failed", resource=change.resource, action=change.action,
+                          error=error.message() if isinstance(error, OperationError) else type(error).__name__)
+        raise
+    run.journal.write("change_finished", resource=change.resource, action=change.action, detail=dict(outcome.detail))
+    return outcome
+
+
+def _note(outcomes: Sequence[Done[Change, Outcome]], report: Report) -> None:
+    for done in outcomes:
+        if done.answer is not None:
+            report.applied.append({"resource": done.item.resource, **done.answer.detail})
+        else:
+            reason = done.error.message() if done.error else "unknown"
+            report.failures.append({
+                "resource": done.item.resource,
+                "reason": reason if done.started else f"not started: {reason}",
+            })
+
+
+def _recover(operation: Operation[State], report: Report) -> None:
+    assert operation.recover is not None
+    try:
+        recovery = operation.recover(report.plan, report.evidence)
+    except OperationError as error:
+        report.recovery = f"Recovery failed too: {error.message()}"
+        return
+    report.recovery = recovery.summary
+    report.evidence.extend(recovery.evidence)
+
+
+def refuse_incomplete(coverage: Coverage, attempted: str) -> None:
+    """Refuse to decide on what was not read whole.
+
+    :raises Refused: naming what could not be read
+    """
+    if not coverage.complete:
+        gaps = "; ".join(f"{gap.resource}: {gap.reason}" for gap in coverage.missing)
+        raise Refused(attempted, gaps, "what the decision rests on could not be read",
+                      "Grant the missing permission or try again later; nothing was changed.")

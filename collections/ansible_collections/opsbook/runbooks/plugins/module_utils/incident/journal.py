@@ -1,0 +1,66 @@
+# Copyright: opsbook contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The journal of a run: one JSON object a line, on disk before the next thing happens.
+
+Standard library only. A process that is killed leaves at most one torn last line, which reading skips and says so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+active: Journal | None = None
+"""The journal of the ansible-playbook run this process belongs to; set by the ledger callback before workers fork."""
+
+
+class Journal:
+    """Appends events to a file, safely on disk when `write` returns. Several processes may write at once."""
+
+    def __init__(self, path: str, **context: Any) -> None:
+        """:param context: fields that every event of this writer carries (system, task, operation)"""
+        self.path = path
+        self.context = context
+
+    def write(self, event: str, **fields: Any) -> None:
+        """Append one event.
+
+        :raises OSError: when it cannot be written; a changing run must not go on then
+        """
+        entry = {"time": datetime.now(timezone.utc).isoformat(), "event": event, **self.context, **fields}
+        line = json.dumps(entry, sort_keys=True, default=str) + "\n"
+        handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(handle, line.encode())
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def read_journal(path: str) -> list[dict[str, Any]]:
+    """All events of a journal in order; a torn line becomes an event `torn_line` of its own.
+
+    :raises OSError: when it cannot be read
+    """
+    events: list[dict[str, Any]] = []
+    with open(path, encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                events.append(json.loads(line))
+            except ValueError:
+                events.append({"event": "torn_line", "line": number})
+    return events
+
+
+def affected_by(events: Iterable[Mapping[str, Any]], operation: str, system: str) -> frozenset[str]:
+    """The resources that an operation has begun to change in this run, on one system."""
+    return frozenset(
+        str(event["change"]["resource"])
+        for event in events
+        if event.get("event") == "change_started"
+        and event.get("operation") == operation
+        and event.get("system") == system
+    )

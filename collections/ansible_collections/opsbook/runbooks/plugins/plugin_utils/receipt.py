@@ -1,0 +1,141 @@
+# Copyright: opsbook contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The guard's receipt, and how a changing module's action fills the option `guard` from it.
+
+A receipt is a file in the run's own record folder, mode 0600, deleted when the lock is released. The folder is known
+from the ledger callback's memory, not from a variable, so `-e` cannot forge one; and its token is compared with the
+lock's row before anything changes, so a file put there by somebody else is refused too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible import context
+from ansible.parsing.dataloader import DataLoader
+from ansible.utils.vars import load_extra_vars
+
+from ..module_utils.core.errors import Refused
+from ..module_utils.core.permit import process_started
+from ..module_utils.incident import journal
+
+INVENTORY_ONLY = frozenset({"opsbook_require_guard", "opsbook_lock", "opsbook_aws", "opsbook_environment", "system"})
+"""Variables that decide about safety: inventory says them, never the command line."""
+
+CONNECTION = ("region", "profile", "endpoint_url", "access_key", "secret_key", "session_token", "assume_role_arn",
+              "external_id")
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What the guard leaves for the operations of its run.
+
+    :param run: the run's id
+    :param system: the system that is locked
+    :param token: the lease's secret token
+    :param key: stable across re-runs, part of client request tokens
+    """
+
+    run: str
+    system: str
+    token: str
+    key: str
+
+    def save(self, folder: Path) -> None:
+        """Write the receipt into a run's folder, readable by its owner only."""
+        handle = os.open(_path(folder, self.system), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(asdict(self), file)
+
+
+def load_receipt(system: str) -> Receipt | None:
+    """The receipt of the running playbook for one system, or None where there is none."""
+    if journal.active is None:
+        return None
+    try:
+        return Receipt(**json.loads(_path(run_folder(journal.active), system).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError) as error:
+        raise Refused("read the guard's receipt", system, f"it is damaged ({error})",
+                      "Start the procedure again.") from error
+
+
+def delete_receipt(system: str) -> None:
+    """Forget a system's receipt; there being none is fine."""
+    if journal.active is not None:
+        _path(run_folder(journal.active), system).unlink(missing_ok=True)
+
+
+def run_folder(running: journal.Journal) -> Path:
+    """The record folder of a running playbook."""
+    return Path(running.path).parent
+
+
+def extra_vars() -> dict[str, Any]:
+    """What the command line gave with -e, AWX's launch variables among it."""
+    if "extra_vars" not in context.CLIARGS:
+        return {}
+    return dict(load_extra_vars(DataLoader()))
+
+
+def guard_option(task: Any, task_vars: Mapping[str, Any], templar: Any) -> dict[str, Any]:
+    """The option `guard` of a changing module: receipt, lock, journal and launcher of this run.
+
+    :raises Refused: when the command line sets what only the inventory may say
+    """
+    system = system_of(task_vars)
+    required = _required(task_vars, templar)
+    option: dict[str, Any] = {
+        "system": system, "required": required, "operation": str(task.action).rpartition(".")[2],
+        "task": task.get_name(), "item": item_of(task_vars),
+        "launcher": os.getppid(), "launcher_started": process_started(os.getppid()),
+        "task_timeout": float(task.timeout or 0) or None,
+    }
+    if journal.active is not None:
+        option["journal"] = journal.active.path
+    receipt = load_receipt(system)
+    if receipt is not None:
+        option.update(run=receipt.run, token=receipt.token, key=receipt.key, store=lock_store(task_vars, templar))
+    return option
+
+
+def lock_store(task_vars: Mapping[str, Any], templar: Any) -> dict[str, Any] | None:
+    """Where the system's lock is kept, with the connection to it, from inventory; None where none is declared."""
+    lock = templar.template(task_vars.get("opsbook_lock")) or {}
+    if not lock:
+        return None
+    connection = templar.template(task_vars.get("opsbook_aws")) or {}
+    store = {name: connection[name] for name in CONNECTION if connection.get(name)}
+    return {**store, "table": lock["table"], "lease_seconds": float(lock.get("lease_seconds", 60))}
+
+
+def system_of(task_vars: Mapping[str, Any]) -> str:
+    """The system a host belongs to: a machine names it, a system is its own."""
+    return str(task_vars.get("system") or task_vars.get("inventory_hostname", ""))
+
+
+def item_of(task_vars: Mapping[str, Any]) -> str:
+    """A loop's item as text, empty outside a loop."""
+    name = task_vars.get("ansible_loop_var", "item")
+    item = task_vars.get(name)
+    return "" if item is None else str(item)[:200]
+
+
+def _required(task_vars: Mapping[str, Any], templar: Any) -> bool:
+    from ansible.module_utils.parsing.convert_bool import boolean
+
+    forced = sorted(INVENTORY_ONLY & set(extra_vars()))
+    if forced:
+        raise Refused("use the command line's variables", ", ".join(forced), "only the inventory may set them",
+                      "Leave them out of -e.")
+    return bool(boolean(templar.template(task_vars.get("opsbook_require_guard", False)), strict=False))
+
+
+def _path(folder: Path, system: str) -> Path:
+    return folder / f".receipt-{system.replace(os.sep, '_')}.json"

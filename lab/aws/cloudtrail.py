@@ -1,0 +1,171 @@
+"""CloudTrail's LookupEvents: the calls that this lab really answered, newest first.
+
+As on AWS only management events are found; reading and writing items, objects and log events are data events, which
+LookupEvents never returns. Unlike on AWS an event is there at once, not after some minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from moto.cloudtrail.responses import CloudTrailResponse
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult
+
+from lab.aws.audit import AuditLog
+from lab.aws.settings import Settings
+
+_DATA_EVENTS: dict[str, frozenset[str]] = {
+    "cloudwatch": frozenset({"GetMetricData", "PutMetricData"}),
+    "dynamodb": frozenset({
+        "BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "TransactGetItems",
+        "TransactWriteItems", "UpdateItem",
+    }),
+    "lambda": frozenset({"Invoke"}),
+    "logs": frozenset({"FilterLogEvents", "GetLogEvents", "PutLogEvents"}),
+    "s3": frozenset({"CopyObject", "DeleteObject", "DeleteObjects", "GetObject", "HeadObject", "PutObject"}),
+    "sqs": frozenset({"DeleteMessage", "ReceiveMessage", "SendMessage"}),
+}  # fmt: skip
+_SOURCES = {"cloudwatch": "monitoring", "elbv2": "elasticloadbalancing"}
+# Parameters that name what a call is about, with the resource type CloudTrail gives.
+_RESOURCE_TYPES = {
+    "alarmnames": "AWS::CloudWatch::Alarm",
+    "backuparn": "AWS::DynamoDB::Backup",
+    "bucket": "AWS::S3::Bucket",
+    "cluster": "AWS::ECS::Cluster",
+    "functionname": "AWS::Lambda::Function",
+    "loggroupname": "AWS::Logs::LogGroup",
+    "rolename": "AWS::IAM::Role",
+    "secretid": "AWS::SecretsManager::Secret",
+    "service": "AWS::ECS::Service",
+    "tablename": "AWS::DynamoDB::Table",
+    "taskdefinition": "AWS::ECS::TaskDefinition",
+    "username": "AWS::IAM::User",
+}
+_ATTRIBUTES = ("AccessKeyId", "EventId", "EventName", "EventSource", "ReadOnly", "ResourceName", "ResourceType", "Username")
+_HISTORY = timedelta(days=90)
+_LARGEST_PAGE = 50
+
+
+def install(audit: AuditLog, settings: Settings) -> None:
+    """Give moto's CloudTrail the action LookupEvents, fed by the audit log."""
+
+    def lookup_events(self: CloudTrailResponse) -> ActionResult:
+        request = json.loads(self.body or "{}")
+        events = [event_of(entry, settings) for entry in reversed(audit.entries()) if _is_management(entry)]
+        return ActionResult(select_events(events, request))
+
+    CloudTrailResponse.lookup_events = lookup_events
+
+
+def event_of(entry: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """The CloudTrail event of one line of the audit log."""
+    source = f"{_SOURCES.get(entry['service'], entry['service'])}.amazonaws.com"
+    principal = str(entry["principal"])
+    moment = datetime.fromisoformat(entry["time"])
+    event_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{entry['time']}:{entry['action']}"))
+    detail = {
+        "eventVersion": "1.11",
+        "eventID": event_id,
+        "eventTime": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "eventName": entry["action"],
+        "eventSource": source,
+        "eventType": "AwsApiCall",
+        "eventCategory": "Management",
+        "managementEvent": True,
+        "readOnly": not entry["changing"],
+        "awsRegion": settings.region,
+        "recipientAccountId": settings.account_id,
+        "sourceIPAddress": "127.0.0.1",
+        "userIdentity": _identity(principal, settings.account_id),
+        "requestParameters": entry["parameters"] or None,
+    }
+    if entry["outcome"] != "ok":
+        detail["errorCode"] = entry["outcome"]
+    return {
+        "EventId": event_id,
+        "EventName": entry["action"],
+        "EventSource": source,
+        "EventTime": moment,
+        "ReadOnly": "false" if entry["changing"] else "true",
+        "Username": principal.rsplit("/", 1)[-1],
+        "AccessKeyId": principal,
+        "Resources": _resources(entry["parameters"]),
+        "CloudTrailEvent": json.dumps(detail, default=str),
+    }
+
+
+def select_events(events: list[dict[str, Any]], request: Mapping[str, Any]) -> dict[str, Any]:
+    """The page of events that a LookupEvents request asks for.
+
+    Raises ServiceException as AWS refuses: more than one attribute, an unknown one, an upside-down range, a bad page.
+    """
+    since, until = _range(request)
+    wanted = request.get("LookupAttributes") or []
+    if len(wanted) > 1:
+        raise ServiceException("InvalidLookupAttributesException", "You can specify only one lookup attribute.")
+    found = [event for event in events if since <= event["EventTime"] <= until]
+    for attribute in wanted:
+        found = [event for event in found if _has(event, attribute["AttributeKey"], attribute["AttributeValue"])]
+    size = request.get("MaxResults", _LARGEST_PAGE)
+    if not 1 <= size <= _LARGEST_PAGE:
+        raise ServiceException("InvalidMaxResultsException", f"MaxResults must be between 1 and {_LARGEST_PAGE}.")
+    start = _position(request.get("NextToken"), found)
+    page: dict[str, Any] = {"Events": found[start : start + size]}
+    if start + size < len(found):
+        page["NextToken"] = f"after-{found[start + size - 1]['EventId']}"
+    return page
+
+
+def _is_management(entry: Mapping[str, Any]) -> bool:
+    return entry["action"] not in _DATA_EVENTS.get(entry["service"], frozenset())
+
+
+def _identity(principal: str, account_id: str) -> dict[str, Any]:
+    if principal.startswith("assumed-role/"):
+        return {"type": "AssumedRole", "arn": f"arn:aws:sts::{account_id}:{principal}", "accountId": account_id}
+    return {"type": "IAMUser", "userName": principal, "accessKeyId": principal, "accountId": account_id}
+
+
+def _resources(parameters: Mapping[str, Any]) -> list[dict[str, str]]:
+    found = []
+    for name, value in parameters.items():
+        kind = _RESOURCE_TYPES.get(name.lower())
+        values = value if isinstance(value, list) else [value]
+        found += [{"ResourceType": kind, "ResourceName": str(item)} for item in values] if kind else []
+    return found
+
+
+def _range(request: Mapping[str, Any]) -> tuple[datetime, datetime]:
+    now = datetime.now(UTC)
+    until = _moment(request["EndTime"]) if request.get("EndTime") else now
+    since = _moment(request["StartTime"]) if request.get("StartTime") else now - _HISTORY
+    if since > until:
+        raise ServiceException("InvalidTimeRangeException", "The start time must be before the end time.")
+    return since, until
+
+
+def _moment(value: float) -> datetime:
+    return datetime.fromtimestamp(float(value), UTC)
+
+
+def _has(event: Mapping[str, Any], key: str, value: str) -> bool:
+    if key not in _ATTRIBUTES:
+        raise ServiceException("InvalidLookupAttributesException", f"{key} is not a lookup attribute.")
+    if key in ("ResourceName", "ResourceType"):
+        return any(resource[key] == value for resource in event["Resources"])
+    return bool(event[key] == value)
+
+
+def _position(token: str | None, found: list[dict[str, Any]]) -> int:
+    """Where a page starts; by event, so that calls made meanwhile do not shift it."""
+    if token is None:
+        return 0
+    for number, event in enumerate(found):
+        if token == f"after-{event['EventId']}":
+            return number + 1
+    raise ServiceException("InvalidNextTokenException", "The next token is invalid.")

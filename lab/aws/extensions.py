@@ -1,0 +1,25 @@
+"""All extensions of moto, by service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import import_module
+
+from lab.aws.control import ControlRoutes
+
+EXTENSIONS = (
+    "backdate",
+    "cloudwatch",
+    "dynamodb_backups",
+    "ecs",
+    "lambda_functions",
+    "logs",
+    "objects",
+    "secrets",
+)
+
+
+def install_all(control: ControlRoutes, names: Iterable[str] = EXTENSIONS) -> None:
+    """Install the named extensions: `lab/aws/<name>.py`, function `install`."""
+    for name in names:
+        import_module(f"lab.aws.{name}").install(control)

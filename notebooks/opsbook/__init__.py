@@ -1,0 +1,1 @@
+"""The notebooks' own package and the `python -m opsbook` command."""
