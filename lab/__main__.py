@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import faults, lifecycle
-from lab.folders import DEFAULT_SETTINGS, LabError, lab_folder
+from lab.folders import DEFAULT_SETTINGS, LabError, lab_command, lab_folder
 from lab.terminal import complain, say
 
 
@@ -90,7 +90,7 @@ def _show(status: dict[str, Any]) -> None:
     for name, endpoint in status["endpoints"].items():
         say(f"  {name:<10}{endpoint}")
     hours = status["idle_stop_hours"]
-    say(f"Stop it:  {lifecycle.command('down', folder)}    (it stops itself after {hours:g} hours without use)")
+    say(f"Stop it:  {lab_command('down', folder)}    (it stops itself after {hours:g} hours without use)")
 
 
 def _down(folder: Path, options: argparse.Namespace) -> int:

@@ -67,6 +67,13 @@ def lab_folder(folder: str | None, name: str | None, environ: Mapping[str, str])
     return LABS / name
 
 
+def lab_command(verb: str, folder: Path) -> str:
+    """The command line for a verb on the lab in this folder."""
+    if folder.parent != LABS:
+        return f"python -m lab {verb} --folder {folder}"
+    return f"python -m lab {verb}" + ("" if folder.name == DEFAULT_NAME else f" --name {folder.name}")
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file that only its owner may read; a reader sees the old or the new file, never half of one."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

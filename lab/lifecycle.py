@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from lab import folders, valkey
+from lab import folders, postgres, valkey
 from lab.control_client import post
 from lab.folders import LabError
 from lab.processes import child_environment, python_command
@@ -118,14 +118,7 @@ def not_running(folder: Path) -> str:
         return f"the lab in {folder} is still starting"
     last_words = folders.log_tail(folder / folders.SUPERVISOR_LOG)
     story = f"; the last one there ended so:\n{last_words}" if last_words else ""
-    return f"no lab is running in {folder}: start it with `{command('up', folder)}`{story}"
-
-
-def command(verb: str, folder: Path) -> str:
-    """The command line for a verb on the lab in this folder."""
-    if folder.parent != folders.LABS:
-        return f"python -m lab {verb} --folder {folder}"
-    return f"python -m lab {verb}" + ("" if folder.name == folders.DEFAULT_NAME else f" --name {folder.name}")
+    return f"no lab is running in {folder}: start it with `{folders.lab_command('up', folder)}`{story}"
 
 
 def reset(folder: Path) -> None:
@@ -141,5 +134,6 @@ def reset(folder: Path) -> None:
         post(endpoints["aws"], path, {})
     post(endpoints["web"], "/lab/reset", {})
     valkey.empty(int(urlsplit(endpoints["redis"]).port or 0))
+    postgres.empty(int(urlsplit(endpoints["postgres"]).port or 0))
     aws = Connector(settings["region"]).connect(endpoints["aws"], settings["account_id"])
     seed(aws, settings, folders.read_json(folder / folders.SECRETS)["values"])

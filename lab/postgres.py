@@ -13,6 +13,7 @@ import os
 import platform
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,16 +22,23 @@ from pathlib import Path
 from lab.folders import OUTSIDE, LabError, write_json
 from lab.identity import Identity, choose_identity
 from lab.ports import on_free_port
-from lab.processes import Child, Launch, start_child, wait_until
+from lab.processes import Child, Launch, child_environment, start_child, wait_until
 
 BIN_VARIABLE = "OPSBOOK_LAB_POSTGRES_BIN"
-_NEEDED = ("postgres", "initdb")
+_NEEDED = ("postgres", "initdb", "psql")
 _SYSTEM_PATTERNS = (
     "/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/opt/postgresql@*/bin",
     "/opt/homebrew/opt/postgresql@*/bin",
 )  # fmt: skip
 _INITDB_OPTIONS = ("-U", "postgres", "-A", "trust", "--encoding=UTF8", "--locale=C", "--no-sync")
 _START_SECONDS = 30.0
+_EMPTY = r"""
+SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database WHERE NOT datistemplate \gexec
+SELECT format('DROP ROLE %I', rolname) FROM pg_roles WHERE rolname <> 'postgres' AND rolname !~ '^pg_' \gexec
+ALTER SYSTEM RESET ALL;
+SELECT pg_reload_conf();
+CREATE DATABASE postgres;
+"""
 _SERVER_SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -59,7 +67,7 @@ def find_installation(environ: Mapping[str, str]) -> Installation:
     setting = environ.get(BIN_VARIABLE)
     if setting:
         if not _complete(Path(setting)):
-            raise LabError(f"{BIN_VARIABLE}={setting}: no {' and '.join(_NEEDED)} there")
+            raise LabError(f"{BIN_VARIABLE}={setting}: not all of {', '.join(_NEEDED)} are there")
         return Installation(Path(setting).resolve(), "setting")
     for source, folder in (*(("wheel", path) for path in _wheel()), *(("system", path) for path in _system(environ))):
         if _complete(folder):
@@ -117,6 +125,22 @@ def _is_ready(data: Path, pid: int) -> bool:
     except FileNotFoundError:
         return False
     return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"
+
+
+def empty(port: int) -> None:
+    """Drop everything that was created since the start; raises LabError with the server's words."""
+    psql = find_installation(os.environ).bin / "psql"
+    command = [str(psql), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-h", "127.0.0.1", "-p", str(port)]
+    result = subprocess.run(
+        [*command, "template1"],
+        input=_EMPTY,
+        env=child_environment(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode != 0:
+        raise LabError(f"PostgreSQL could not be emptied:\n{result.stderr[-2000:]}")
 
 
 def _place(folder: Path, identity: Identity) -> Path:

@@ -8,7 +8,7 @@ import os
 import warnings
 from pathlib import Path
 
-from lab.aws.settings import Settings, load_settings
+from lab.aws.settings import ACCOUNT_VARIABLE, Settings, load_settings
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -27,7 +27,7 @@ def serve(folder: Path, port: int, settings: Settings, extensions: list[str] | N
     """Serve until the process ends."""
     # moto warns about error codes that botocore's models leave out; the lab prints nothing.
     warnings.simplefilter("ignore")
-    os.environ["MOTO_ACCOUNT_ID"] = settings.account_id
+    os.environ[ACCOUNT_VARIABLE] = settings.account_id
     from lab.aws import cloudtrail
     from lab.aws.app import LabApplication
     from lab.aws.control import ControlRoutes

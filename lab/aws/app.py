@@ -11,6 +11,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from moto.backends import list_of_moto_modules
 from moto.core.base_backend import BackendDict
 from moto.core.config import default_user_config
 from moto.core.model_instances import reset_model_data
@@ -29,6 +30,31 @@ from lab.aws.settings import Settings
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 _CONTROL_PREFIX = "/lab/"
+_MOTO_PAGES = "moto_api"
+
+
+class Dispatcher(DomainDispatcherApplication):  # type: ignore[misc]  # moto is followed as Any
+    """moto's choice of a backend, remembered: moto's own lists a folder and tries 200 patterns for each request."""
+
+    def __init__(self) -> None:
+        super().__init__(create_backend_app)
+        self._backends: dict[str, str] = {}
+
+    def get_backend_for_host(self, host: str | None) -> str | None:
+        """The backend of a host; raises NotImplementedError for a service that moto does not know."""
+        if host is None:
+            return None
+        if host not in self._backends:
+            self._backends[host] = self._find(host)
+        return self._backends[host]
+
+    def _find(self, host: str) -> str:
+        if host == _MOTO_PAGES or host in list_of_moto_modules():
+            return host
+        for backend, pattern in self.backend_url_patterns:
+            if pattern.match(f"http://{host}"):
+                return str(backend)
+        raise NotImplementedError(f"moto has no service for {host}")
 
 
 class LabApplication:
@@ -38,7 +64,7 @@ class LabApplication:
         self._folder = folder
         self._settings = settings
         self._control = control
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._moto = Dispatcher()
         self.audit = AuditLog(folder, settings)
         self.faults = FaultBook()
         self.audit.install(control)
@@ -113,11 +139,9 @@ class LabApplication:
         except Exception as error:
             self._note_crash(call)
             return error_reply(call, "InternalFailure", f"the lab failed: {type(error).__name__}: {error}", 500)
-        kinds = [value for name, value in reply.headers if name.lower() == "content-type"]
-        if reply.status.startswith("404") and kinds and kinds[0].startswith("text/html"):
-            # No route: botocore would find neither code nor message in moto's page.
-            if b"<!doctype html>" in reply.body.lower():
-                return self._not_implemented(call, "moto has no route for it")
+        # A page instead of an answer, in which botocore finds neither code nor message: moto has no route.
+        if reply.status.startswith("404") and reply.body.lower().startswith(b"<!doctype html>"):
+            return self._not_implemented(call, "moto has no route for it")
         return reply
 
     def _not_implemented(self, call: Call, why: str) -> Reply:

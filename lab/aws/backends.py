@@ -7,14 +7,12 @@ from typing import Any
 
 from moto.core import DEFAULT_ACCOUNT_ID
 
-from lab.aws.settings import Settings
-
-ACCOUNT_VARIABLE = "MOTO_ACCOUNT_ID"
+from lab.aws.settings import ACCOUNT_VARIABLE, Settings
 
 
 def account_id() -> str:
-    """The lab's account: what the process told moto at its start."""
-    return os.environ.get(ACCOUNT_VARIABLE, DEFAULT_ACCOUNT_ID)
+    """The lab's account: moto's own default outside of a lab."""
+    return os.environ.get(ACCOUNT_VARIABLE) or str(DEFAULT_ACCOUNT_ID)
 
 
 def regional(backends: Any) -> Any:

@@ -25,6 +25,7 @@ _BOTO3_NAMES = {
     "states": "stepfunctions",
     "tagging": "resourcegroupstaggingapi",
     "api.ecr": "ecr",
+    "access-analyzer": "accessanalyzer",
 }
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]*)/([^/]+)/aws4_request")
 _CLASSIC_BALANCER_VERSION = "2012-06-01"
@@ -90,7 +91,7 @@ def _boto3_name(signing_name: str, environ: dict[str, Any], body: bytes) -> str:
 
 def _protocol(model: ServiceModel, environ: dict[str, Any]) -> str:
     try:
-        return determine_request_protocol(model, environ.get("CONTENT_TYPE"))
+        return str(determine_request_protocol(model, environ.get("CONTENT_TYPE")))
     except NotImplementedError:
         # An unexpected content type: answer in the service's own protocol.
         return str(model.protocol)

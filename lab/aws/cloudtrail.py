@@ -46,7 +46,9 @@ _RESOURCE_TYPES = {
     "taskdefinition": "AWS::ECS::TaskDefinition",
     "username": "AWS::IAM::User",
 }
-_ATTRIBUTES = ("AccessKeyId", "EventId", "EventName", "EventSource", "ReadOnly", "ResourceName", "ResourceType", "Username")
+_ATTRIBUTES = (
+    "AccessKeyId", "EventId", "EventName", "EventSource", "ReadOnly", "ResourceName", "ResourceType", "Username",
+)  # fmt: skip
 _HISTORY = timedelta(days=90)
 _LARGEST_PAGE = 50
 

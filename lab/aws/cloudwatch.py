@@ -15,7 +15,7 @@ from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 
 from lab.aws import cloudwatch_alarms
-from lab.aws.cloudwatch_alarms import InvalidNextToken
+from lab.aws.cloudwatch_alarms import invalid_token
 from lab.aws.control import ControlRoutes
 from lab.aws.metric_math import Series, UnsupportedExpression, evaluate
 from lab.aws.metric_store import Bucket, SeriesKey, UnknownStatistic, all_series, buckets, series_key, statistic
@@ -98,7 +98,7 @@ def _data_page(
 ) -> dict[str, Any]:
     """At most `size` points of all queries together; a result whose points go on in a later page is PartialData."""
     if token is not None and not token.isdigit():
-        raise InvalidNextToken("The next token is invalid.")
+        raise invalid_token()
     start, position = int(token or 0), 0
     results = []
     for query_id, label, points in shown:
@@ -185,7 +185,7 @@ def _list_metrics(self: CloudWatchResponse) -> ActionResult:
     try:
         page, token = page_of(found, _METRICS_PAGE, request.get("NextToken"), _sortable)
     except BadToken as error:
-        raise InvalidNextToken("The next token is invalid.") from error
+        raise invalid_token() from error
     metrics = [
         {
             "Namespace": namespace,

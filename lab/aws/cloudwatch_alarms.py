@@ -15,10 +15,9 @@ _PAGE = 50
 _LARGEST_PAGE = 100
 
 
-class InvalidNextToken(CloudWatchException):
-    """A paging token that was never given out."""
-
-    code = "InvalidNextToken"
+def invalid_token() -> CloudWatchException:
+    """The refusal of a paging token that was never given out."""
+    return CloudWatchException("InvalidNextToken", "The next token is invalid.")
 
 
 def install() -> None:
@@ -40,7 +39,7 @@ def _describe_alarms(self: CloudWatchResponse) -> ActionResult:
     try:
         page, token = page_of(found, size, self._get_param("NextToken"), lambda alarm: str(alarm.name))
     except BadToken as error:
-        raise InvalidNextToken("The next token is invalid.") from error
+        raise invalid_token() from error
     answer: dict[str, Any] = {
         "MetricAlarms": [alarm for alarm in page if _type(alarm) == "MetricAlarm"],
         "CompositeAlarms": [alarm for alarm in page if _type(alarm) == "CompositeAlarm"],

@@ -6,7 +6,7 @@ Source: DynamoDB API reference (ListBackups): the lower bound of the time range 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -60,7 +60,7 @@ def _wanted(self: DynamoHandler, request: Mapping[str, Any]) -> list[Backup]:
 
 def _created(backup: Backup) -> float:
     moment: datetime = backup.creation_date_time
-    return moment.replace(tzinfo=timezone.utc).timestamp()
+    return moment.replace(tzinfo=UTC).timestamp()
 
 
 def _backdate_backup(name: str, age: timedelta) -> None:

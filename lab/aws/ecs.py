@@ -65,6 +65,7 @@ class EcsControl:
             known = self._state.images.failures()
             if reason is None and image not in known:
                 raise ControlError(f"image {image!r} does not fail; failing: {', '.join(sorted(known)) or 'none'}")
+            self._state.advance()
             self._state.images.fail(image, reason)
             return {"failing": self._state.images.failures()}
 
@@ -74,6 +75,7 @@ class EcsControl:
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
             raise ControlError(f'ecs/settings needs "task_seconds", a number above 0, not {seconds!r}')
         with service_lock("ecs"):
+            self._state.advance()
             self._state.timing.task_seconds = float(seconds)
         return {"task_seconds": float(seconds)}
 

@@ -29,6 +29,7 @@ class ServiceRollout(ServiceScheduler):
             while self._wakeups and self._wakeups[0] == at:
                 heapq.heappop(self._wakeups)
             self._happen(at)
+            self.pool.prune(at)
         self.pool.prune(now)
         self.history.observe(self.counts)
 

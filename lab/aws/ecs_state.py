@@ -77,6 +77,11 @@ class EcsState:
         self.services[(service.account, service.region, service.cluster, service.name)] = service
         return service
 
+    def advance(self) -> None:
+        """Bring every service up to now, so that what changes next changes nothing in their past."""
+        for service in self.services.values():
+            service.rollout.advance(self.clock())
+
     def of_cluster(self, backend: EC2ContainerServiceBackend, cluster: Cluster) -> list[EcsService]:
         """The cluster's services as they are now, by name."""
         place = (backend.account_id, backend.region_name, cluster.name)

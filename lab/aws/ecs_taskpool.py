@@ -22,7 +22,9 @@ from lab.aws.ecs_model import (
 
 # AWS shows a stopped task for about an hour.
 STOPPED_TASK_SECONDS = 3600.0
-_MAXIMUM_BACKOFF_EXPONENT = 7
+# Services that fail are slowed down to one try in 27 minutes (ECS developer guide, service throttle logic).
+_MAXIMUM_BACKOFF_SECONDS = 27 * 60.0
+_MAXIMUM_BACKOFF_EXPONENT = 16
 _BEFORE_START = (CANNOT_PULL, "ResourceInitializationError", "CannotStartContainerError", "CannotCreateContainerError")
 
 
@@ -44,7 +46,8 @@ class Timing:
 
     def backoff(self, rounds: int) -> float:
         """Pause before tasks are tried again after so many failed rounds, as AWS slows down services that fail."""
-        return self.task_seconds * float(2 ** min(max(rounds - 1, 0), _MAXIMUM_BACKOFF_EXPONENT))
+        doubled = self.task_seconds * float(2 ** min(max(rounds - 1, 0), _MAXIMUM_BACKOFF_EXPONENT))
+        return max(self.task_seconds, min(doubled, _MAXIMUM_BACKOFF_SECONDS))
 
 
 class TaskPool:

@@ -53,7 +53,9 @@ def _target(self: LambdaResponse) -> tuple[LambdaFunction, str]:
     name = unquote(self.uri_match["FunctionName"]).rsplit("function:", 1)[-1].split(":")[0]
     qualifier = self._get_param("Qualifier")
     if qualifier == "$LATEST":
-        raise InvalidParameterValueException("Provisioned Concurrency Configs cannot be applied to unpublished function versions.")
+        raise InvalidParameterValueException(
+            "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
+        )
     self.backend.get_function(name, qualifier)
     return self.backend.get_function(name), str(qualifier)
 

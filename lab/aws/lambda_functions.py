@@ -140,7 +140,8 @@ def _existing(self: LambdaResponse, name: str) -> LambdaFunction:
 def _mapped_arn(mapping: Any) -> str:
     """A mapping names the alias it was made for; moto names the version behind it."""
     _, qualifier = _split(mapping.function_name)
-    return str(mapping.function_arn) if qualifier is None else ":".join(mapping.function_arn.split(":")[:7] + [qualifier])
+    function_arn = ":".join(mapping.function_arn.split(":")[:7])
+    return function_arn if qualifier is None else f"{function_arn}:{qualifier}"
 
 
 # --- deletion --------------------------------------------------------------------------------------------------------
@@ -218,14 +219,14 @@ def _install_revisions() -> None:
         _check_revision(self, config_updates.get("RevisionId"))
         configure(self, config_updates)
         _renew_revision(self)
-        return self.get_configuration()
+        return get_configuration(self)
 
     def update_function_code(self: LambdaFunction, updated_spec: dict[str, Any]) -> dict[str, Any]:
         # moto calls this twice for one request; the second time must not meet its own new revision.
         _check_revision(self, updated_spec.pop("RevisionId", None))
         code(self, updated_spec)
         _renew_revision(self)
-        return self.get_configuration()
+        return get_configuration(self)
 
     LambdaFunction.get_configuration = get_configuration
     LambdaFunction.update_configuration = update_configuration

@@ -56,7 +56,9 @@ def _put_retention_policy(self: LogsResponse) -> str:
 def _describe_log_groups(self: LogsResponse) -> str:
     prefix, pattern = self._get_param("logGroupNamePrefix"), self._get_param("logGroupNamePattern")
     if prefix and pattern:
-        raise InvalidParameterException("LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.")
+        raise InvalidParameterException(
+            "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters."
+        )
     limit = int(self._get_param("limit", _LARGEST_PAGE))
     if not 1 <= limit <= _LARGEST_PAGE:
         bound = f"less than or equal to {_LARGEST_PAGE}" if limit > _LARGEST_PAGE else "greater than or equal to 1"

@@ -70,8 +70,8 @@ def _combine(function: Callable[[float, float], float], left: Operand, right: Op
 def _fill(node: ast.Call, series: Mapping[str, Series]) -> Series:
     """FILL(series, number): the number wherever another series has a point and this one has none."""
     arguments = [_evaluate(argument, series) for argument in node.args]
-    if len(arguments) != 2 or not isinstance(arguments[0], dict) or not isinstance(arguments[1], float):
+    filled, value = arguments if len(arguments) == 2 else (None, None)
+    if not isinstance(filled, dict) or not isinstance(value, float):
         raise UnsupportedExpression("the lab evaluates FILL with a series and a number only")
-    filled, value = arguments
     moments = set().union(*series.values())
     return {moment: filled.get(moment, value) for moment in moments}

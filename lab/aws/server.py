@@ -21,7 +21,7 @@ class ConnectionDropped(Exception):
     """Raised by the application to cut the connection without a reply."""
 
 
-class KeepAliveHandler(MotoRequestHandler):
+class KeepAliveHandler(MotoRequestHandler):  # type: ignore[misc]  # werkzeug is followed as Any
     """One connection: answers its requests one after another until the client closes it."""
 
     protocol_version = "HTTP/1.1"

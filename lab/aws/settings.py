@@ -1,10 +1,13 @@
-"""What the supervisor tells the AWS process: `settings.json` in the lab's folder, with defaults for all that is missing."""
+"""What the supervisor tells the AWS process: `settings.json` in the lab's folder; defaults for what is missing."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
+
+# How the process tells moto its account; moto reads it when it is imported.
+ACCOUNT_VARIABLE = "MOTO_ACCOUNT_ID"
 
 
 @dataclass(frozen=True)

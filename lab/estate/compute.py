@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import zipfile
 from collections.abc import Mapping
 
 from lab.estate.connection import Aws
 from lab.estate.model import Estate, Function, Secret, Service
+from lab.folders import LabError
 
 _ROLE = "lab-function"
+_ROTATION_SECONDS = 10.0
+_POLL_SECONDS = 0.05
+_SOURCE = """# {name}, build {version}
+def handler(event, context):
+    return {version}
+"""
 _TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -111,19 +119,20 @@ def _route(aws: Aws, function: Function) -> None:
 def _code(name: str, version: int) -> bytes:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
-        source = (
-            f'"""{name}, build {version}."""\n\n\ndef handler(event, context):\n    return {{"build": {version}}}\n'
-        )
-        file.writestr(zipfile.ZipInfo("main.py"), source)
+        file.writestr(zipfile.ZipInfo("main.py"), _SOURCE.format(name=name, version=version))
     return archive.getvalue()
 
 
 def seed_secrets(aws: Aws, estate: Estate, values: Mapping[str, Mapping[str, str]]) -> None:
     """Create the secrets; those that rotate know their function and when they last did. After the functions."""
+    rotating = [secret for secret in estate.secrets if secret.rotated is not None]
     for secret in estate.secrets:
         aws.clients["secretsmanager"].create_secret(Name=secret.name, SecretString=json.dumps(values[secret.name]))
-        if secret.rotated is not None:
-            _rotate(aws, secret, estate.rotation_function)
+    for secret in rotating:
+        _rotate(aws, secret, estate.rotation_function)
+    for secret in rotating:
+        _wait_for_rotation(aws, secret.name)
+        aws.backdate("secret", secret.name, secret.rotated or 0.0)
 
 
 def _rotate(aws: Aws, secret: Secret, function: str) -> None:
@@ -131,6 +140,12 @@ def _rotate(aws: Aws, secret: Secret, function: str) -> None:
         SecretId=secret.name,
         RotationLambdaARN=f"arn:aws:lambda:{aws.region}:{aws.account}:function:{function}",
         RotationRules={"AutomaticallyAfterDays": secret.rotation_days},
-        RotateImmediately=False,
     )
-    aws.backdate("secret", secret.name, secret.rotated or 0.0)
+
+
+def _wait_for_rotation(aws: Aws, name: str) -> None:
+    deadline = time.monotonic() + _ROTATION_SECONDS
+    while "LastRotatedDate" not in aws.clients["secretsmanager"].describe_secret(SecretId=name):
+        if time.monotonic() > deadline:
+            raise LabError(f"the first rotation of {name} did not end within {_ROTATION_SECONDS:g} seconds")
+        time.sleep(_POLL_SECONDS)

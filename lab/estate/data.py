@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lab.estate.connection import Aws
-from lab.estate.model import Estate, LogGroup, Table
+from lab.estate.model import Estate, LogGroup, Metric, Table
 from lab.estate.signals import points
 
 _MOST_POINTS_A_CALL = 1000
@@ -106,23 +106,21 @@ def seed_alarms(aws: Aws, estate: Estate) -> None:
         cloudwatch.set_alarm_state(AlarmName=alarm.name, StateValue="OK", StateReason="Threshold not crossed.")
 
 
-def seed_metrics(aws: Aws, estate: Estate, now: datetime) -> None:
-    """Publish the metrics, namespace by namespace, in calls as large as CloudWatch takes."""
-    for namespace in sorted({metric.namespace for metric in estate.metrics}):
-        data = (
-            {
-                "MetricName": metric.name,
-                "Dimensions": _dimensions(metric.dimensions.items()),
-                "Timestamp": time,
-                "Value": value,
-                "Unit": metric.unit,
-            }
-            for metric in estate.metrics
-            if metric.namespace == namespace
-            for time, value in points(metric, now)
-        )
-        while batch := list(itertools.islice(data, _MOST_POINTS_A_CALL)):
-            aws.clients["cloudwatch"].put_metric_data(Namespace=namespace, MetricData=batch)
+def seed_metrics(aws: Aws, namespace: str, metrics: Iterable[Metric], now: datetime) -> None:
+    """Publish the metrics of one namespace, in calls as large as CloudWatch takes."""
+    data = (
+        {
+            "MetricName": metric.name,
+            "Dimensions": _dimensions(metric.dimensions.items()),
+            "Timestamp": time,
+            "Value": value,
+            "Unit": metric.unit,
+        }
+        for metric in metrics
+        for time, value in points(metric, now)
+    )
+    while batch := list(itertools.islice(data, _MOST_POINTS_A_CALL)):
+        aws.clients["cloudwatch"].put_metric_data(Namespace=namespace, MetricData=batch)
 
 
 def _dimensions(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
+from itertools import groupby
 from typing import Any
 
 from lab.estate.compute import seed_functions, seed_secrets, seed_services
 from lab.estate.connection import Aws
 from lab.estate.data import seed_alarms, seed_log_groups, seed_metrics, seed_stores, seed_tables
-from lab.estate.model import Estate
+from lab.estate.model import Estate, Metric
 from lab.estate.systems import ESTATES
 
 _WORKERS = 4
@@ -37,11 +39,16 @@ def _work(aws: Aws, estate: Estate, now: datetime, values: Mapping[str, Mapping[
         seed_functions(aws, estate)
         seed_secrets(aws, estate, values)
 
+    by_namespace = groupby(sorted(estate.metrics, key=_namespace), _namespace)
     return [
-        lambda: seed_metrics(aws, estate, now),
+        *(partial(seed_metrics, aws, namespace, list(metrics), now) for namespace, metrics in by_namespace),
         lambda: seed_tables(aws, estate, now),
         functions_and_secrets,
         lambda: seed_log_groups(aws, estate, now),
         lambda: seed_services(aws, estate),
         lambda: seed_alarms(aws, estate),
     ]
+
+
+def _namespace(metric: Metric) -> str:
+    return metric.namespace

@@ -23,6 +23,7 @@ from ansible.utils.vars import load_extra_vars
 from ..module_utils.core.errors import Refused
 from ..module_utils.core.permit import process_started
 from ..module_utils.incident import journal
+from .approval import approved_changes
 
 INVENTORY_ONLY = frozenset({"opsbook_require_guard", "opsbook_lock", "opsbook_aws", "opsbook_environment", "system"})
 """Variables that decide about safety: inventory says them, never the command line."""
@@ -99,6 +100,9 @@ def guard_option(task: Any, task_vars: Mapping[str, Any], templar: Any) -> dict[
     }
     if journal.active is not None:
         option["journal"] = journal.active.path
+    plan = extra_vars().get("approved_plan")
+    if plan:
+        option["approved_plan"] = approved_changes(str(plan), system, option["task"], option["item"])
     receipt = load_receipt(system)
     if receipt is not None:
         option.update(run=receipt.run, token=receipt.token, key=receipt.key, store=lock_store(task_vars, templar))

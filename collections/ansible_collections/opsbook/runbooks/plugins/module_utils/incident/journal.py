@@ -20,9 +20,12 @@ active: Journal | None = None
 class Journal:
     """Appends events to a file, safely on disk when `write` returns. Several processes may write at once."""
 
-    def __init__(self, path: str, **context: Any) -> None:
-        """:param context: fields that every event of this writer carries (system, task, operation)"""
+    def __init__(self, path: str, run: str = "", **context: Any) -> None:
+        """:param run: id of the run the journal belongs to
+        :param context: fields that every event of this writer carries (system, task, operation)
+        """
         self.path = path
+        self.run = run
         self.context = context
 
     def write(self, event: str, **fields: Any) -> None:

@@ -1,0 +1,112 @@
+# Copyright: opsbook contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The guard: lets a changing procedure begin, or refuses it before anything changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.client import connector, warm
+from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.errors import explaining
+from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.lease_table import DynamoLeaseStore
+from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import OperationError, Refused
+from ansible_collections.opsbook.runbooks.plugins.module_utils.core.guardrails import (
+    Opening,
+    opening_of,
+    refuse_foreign_account,
+    refuse_unconfirmed,
+)
+from ansible_collections.opsbook.runbooks.plugins.module_utils.core.run import utc_now
+from ansible_collections.opsbook.runbooks.plugins.module_utils.incident import journal
+from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.lease import Lease, digest_token
+from ansible_collections.opsbook.runbooks.plugins.plugin_utils.lock import acquire, new_token, shown
+from ansible_collections.opsbook.runbooks.plugins.plugin_utils.operator import operator_name
+from ansible_collections.opsbook.runbooks.plugins.plugin_utils.procedure import (
+    validate_front_matter,
+    validate_parameters,
+)
+from ansible_collections.opsbook.runbooks.plugins.plugin_utils.processes import die_with_parent
+from ansible_collections.opsbook.runbooks.plugins.plugin_utils.receipt import Receipt, extra_vars, run_folder
+
+warm(("sts", "dynamodb"))
+display = Display()
+
+OPTIONS: dict[str, Any] = {
+    "system": {"type": "str", "required": True},
+    "procedure": {"type": "dict", "required": True},
+    "environment_name": {"type": "str", "default": "production"},
+    "expected_account_id": {"type": "str", "default": ""},
+    "windows": {"type": "list", "elements": "dict", "default": []},
+    "freezes": {"type": "list", "elements": "dict", "default": []},
+    "lock": {"type": "dict", "default": {}},
+    "connection": {"type": "dict", "default": {}},
+}
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+    _supports_async = False
+    _requires_connection = False
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        die_with_parent()
+        _validated, options = self.validate_argument_spec(argument_spec=OPTIONS)
+        try:
+            return {**result, **self._admit(options)}
+        except OperationError as error:
+            return {**result, "failed": True, "msg": error.message()}
+
+    def _admit(self, options: dict[str, Any]) -> dict[str, Any]:
+        front = validate_front_matter(options["procedure"])
+        parameters = validate_parameters(front, extra_vars())
+        system = options["system"]
+        _refuse_without_journal(front["changes"], system)
+        refuse_unconfirmed(options["environment_name"], system, parameters["confirm"])
+        opening = opening_of(front, utc_now(), options["windows"], options["freezes"], parameters["override_reason"])
+        if options["expected_account_id"]:
+            refuse_foreign_account(options["expected_account_id"], _account(options["connection"]), system)
+        lease = self._lock(options, front, parameters["take_over"])
+        self._write_down(system, opening, lease)
+        return {
+            "changed": False, "run": journal.active.run if journal.active else "", "opening": opening.reason,
+            "overridden": opening.overridden, "lock": shown(lease),
+            "ansible_facts": {"opsbook_parameters": parameters},
+        }
+
+    def _lock(self, options: dict[str, Any], front: dict[str, Any], take_over: str) -> Lease | None:
+        lock, system = options["lock"], options["system"]
+        if not lock or journal.active is None:
+            return None
+        store = DynamoLeaseStore(connector(options["connection"]), str(lock["table"]))
+        if self._task.check_mode:
+            return store.read(system)
+        if take_over and front["class"] != "emergency":
+            raise Refused("take over the lock", system, "only an emergency procedure may",
+                          "Wait for the other run to end.")
+        token, run = new_token(), journal.active.run
+        seconds = float(lock.get("lease_seconds", 60))
+        wanted = Lease(system, run, operator_name(extra_vars()), front["title"], digest_token(token), 0, 0.0)
+        lease = acquire(store, wanted, token, seconds, take_over,
+                        lambda text: display.display(f"  {text}") if text else None)
+        Receipt(run, system, token, f"{front['ids'][0]}:{system}").save(run_folder(journal.active))
+        return lease
+
+    def _write_down(self, system: str, opening: Opening, lease: Lease | None) -> None:
+        if journal.active is not None:
+            journal.active.write("guard_passed", system=system, opening=opening.reason, overridden=opening.overridden,
+                                 lock=shown(lease), check_mode=bool(self._task.check_mode))
+
+
+def _refuse_without_journal(changes: bool, system: str) -> None:
+    if changes and journal.active is None:
+        raise Refused("start a changing procedure", system, "the ledger keeps no journal of this run",
+                      "Enable it: callbacks_enabled = opsbook.runbooks.ledger in ansible.cfg.")
+
+
+def _account(connection: dict[str, Any]) -> str:
+    with explaining("ask for the AWS account", "sts:GetCallerIdentity"):
+        return str(connector(connection)("sts").get_caller_identity()["Account"])

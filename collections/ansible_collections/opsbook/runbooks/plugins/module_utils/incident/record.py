@@ -1,0 +1,168 @@
+# Copyright: opsbook contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The record of a run, built from its journal alone: the same whether the run ended well or was killed.
+
+Standard library only; pure but for `seal` at the end, which reads a run's folder and writes the record beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..core.change import digest_of
+from .journal import read_journal
+from .page import render_page
+
+SCHEMA = "opsbook.record/1"
+JOURNAL, EVIDENCE, RECORD, PAGE, PLAN = "journal.jsonl", "evidence.jsonl", "record.json", "record.html", "plan.json"
+
+OK, FAILED, INTERRUPTED, CHECKED = "ok", "failed", "interrupted", "checked"
+
+Event = Mapping[str, Any]
+
+
+def build_record(events: Sequence[Event], evidence: Sequence[Event] = ()) -> dict[str, Any]:
+    """The record of a run.
+
+    :param events: the journal's events in order
+    :param evidence: what operations saw, whole (the journal keeps only the first of many)
+    """
+    started = _first(events, "run_started")
+    finished = _first(events, "run_finished")
+    tasks = [_task(event) for event in events if event["event"] == "task_finished"]
+    changes = _changes(events)
+    return {
+        "schema": SCHEMA,
+        "kind": "procedure",
+        "id": started.get("run", ""),
+        "status": _status(started, finished, tasks, changes),
+        "title": _title(events, started),
+        "procedure": dict(_procedure(events)),
+        "playbook": started.get("playbook", ""),
+        "operator": started.get("operator", ""),
+        "revision": started.get("revision", ""),
+        "versions": dict(started.get("versions") or {}),
+        "command": dict(started.get("command") or {}),
+        "started": started.get("time", ""),
+        "finished": finished.get("time") or (events[-1].get("time", "") if events else ""),
+        "systems": sorted({str(task["system"]) for task in tasks}),
+        "guard": [_without(event, "event") for event in events if event["event"] == "guard_passed"],
+        "tasks": tasks,
+        "planned": [dict(change, system=task["system"], task=task["task"], item=task["item"])
+                    for task in tasks for change in task["planned"]],
+        "changes": changes,
+        "evidence": [_without(event, "event", "time") for event in evidence],
+        "gaps": _gaps(tasks),
+        "undo": _undo(changes),
+        "torn_lines": sum(event["event"] == "torn_line" for event in events),
+    }
+
+
+def plan_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The plan of a whole procedure with its digest, as `--check` writes it and `approved_plan` takes it."""
+    entries = sorted(
+        ({"system": task["system"], "task": task["task"], "item": task["item"], "changes": [
+            {name: change[name] for name in ("resource", "action", "before", "after")} for change in task["planned"]]}
+         for task in record["tasks"] if task["planned"]),
+        key=lambda entry: (entry["system"], entry["task"], entry["item"]))
+    return {"schema": "opsbook.plan/1", "run": record["id"], "playbook": record["playbook"],
+            "revision": record["revision"], "entries": entries, "digest": digest_of(entries)}
+
+
+def seal(folder: Path) -> dict[str, Any]:
+    """Write record.json and record.html (and plan.json for a check run) from the journal in a run's folder.
+
+    :raises OSError: when the journal cannot be read or the record not written
+    """
+    journal, evidence = folder / JOURNAL, folder / EVIDENCE
+    seen = read_journal(str(evidence)) if evidence.exists() else []
+    record = build_record(read_journal(str(journal)), seen)
+    record["journal_sha256"] = hashlib.sha256(journal.read_bytes()).hexdigest()
+    if record["status"] == CHECKED:
+        _write(folder / PLAN, json.dumps(plan_of(record), indent=1, sort_keys=True))
+    _write(folder / PAGE, render_page(record))
+    _write(folder / RECORD, json.dumps(record, indent=1, sort_keys=True))
+    return record
+
+
+def unsealed(records: Path) -> list[Path]:
+    """Folders of runs that have a journal and no record: still running, or killed."""
+    if not records.is_dir():
+        return []
+    return sorted(folder for folder in records.iterdir()
+                  if (folder / JOURNAL).exists() and not (folder / RECORD).exists())
+
+
+def _write(path: Path, text: str) -> None:
+    """All of it or nothing: a reader never sees half a record."""
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(text + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def _status(started: Event, finished: Event, tasks: Sequence[Event], changes: Sequence[Event]) -> str:
+    if not finished:
+        return INTERRUPTED
+    if finished.get("failed") or any(change["outcome"] != "done" for change in changes):
+        return FAILED
+    return CHECKED if (started.get("command") or {}).get("check") else OK
+
+
+def _task(event: Event) -> dict[str, Any]:
+    fields = ("system", "phase", "task", "item", "action", "status", "seconds", "changed", "message", "verdict",
+              "recovery", "plan_digest")
+    return {**{name: event.get(name) for name in fields}, "item": event.get("item") or "", "time": event.get("time"),
+            "planned": list(event.get("planned") or ()), "failed_resources": list(event.get("failed_resources") or ()),
+            "kept": int(event.get("kept") or 0), "gaps": list(event.get("gaps") or ())}
+
+
+def _changes(events: Iterable[Event]) -> list[dict[str, Any]]:
+    """Each change that was begun, with what became of it; no answer in the journal means that nobody knows."""
+    begun: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for event in events:
+        kind = event["event"]
+        if kind == "change_started":
+            change = event["change"]
+            begun[(event.get("system", ""), change["resource"], change["action"])] = {
+                "system": event.get("system", ""), "operation": event.get("operation", ""),
+                "task": event.get("task", ""), "time": event["time"], "outcome": "unknown", "error": "", **change}
+        elif kind in ("change_finished", "change_failed"):
+            entry = begun.get((event.get("system", ""), event["resource"], event["action"]))
+            if entry is not None:
+                entry["outcome"] = "done" if kind == "change_finished" else "failed"
+                entry["error"] = event.get("error", "")
+                entry["detail"] = event.get("detail", {})
+    return list(begun.values())
+
+
+def _undo(changes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """How to reverse the run, last change first."""
+    return [{"system": change["system"], "resource": change["resource"], **change["undo"]}
+            for change in reversed(changes) if change["outcome"] != "failed"]
+
+
+def _gaps(tasks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{"system": task["system"], "task": task["task"], **gap} for task in tasks for gap in task["gaps"]]
+
+
+def _procedure(events: Iterable[Event]) -> Event:
+    for event in events:
+        if event["event"] == "play_started" and event.get("procedure"):
+            return dict(event["procedure"])
+    return {}
+
+
+def _title(events: Iterable[Event], started: Event) -> str:
+    return str(_procedure(events).get("title") or Path(str(started.get("playbook", "run"))).stem)
+
+
+def _first(events: Iterable[Event], kind: str) -> Event:
+    return next((event for event in events if event["event"] == kind), {})
+
+
+def _without(event: Event, *names: str) -> dict[str, Any]:
+    return {name: value for name, value in event.items() if name not in names}

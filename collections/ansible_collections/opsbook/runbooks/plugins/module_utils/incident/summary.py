@@ -1,0 +1,96 @@
+# Copyright: opsbook contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A run's summary for the terminal: one screen, the verdict first, then what was done and where the record is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+LINES = 22
+"""At most so many lines: a screen of 24, less the shell's own."""
+
+VERDICT = {
+    "ok": "ended well", "failed": "FAILED", "interrupted": "was interrupted",
+    "checked": "was checked, nothing was changed",
+}
+
+
+def summarize(record: Mapping[str, Any], folder: str) -> str:
+    """The summary of a record.
+
+    :param folder: where the record is kept
+    """
+    seconds = sum(float(task.get("seconds") or 0) for task in record["tasks"])
+    head = [f"{record['title']}: {VERDICT[record['status']]} ({seconds:.1f} s of tasks, run {record['id']})"]
+    tail = [f"  record   {folder}/record.html"]
+    if record["status"] == "checked":
+        tail.insert(0, f"  plan     {folder}/plan.json")
+    body = [line for system in record["systems"] for line in _system(record, system)]
+    room = LINES - len(head) - len(tail)
+    if len(body) > room:
+        body = [*body[: room - 1], f"  ... {len(body) - room + 1} more lines in the record"]
+    return "\n".join([*head, *body, *tail])
+
+
+def _system(record: Mapping[str, Any], system: str) -> list[str]:
+    tasks = [task for task in record["tasks"] if task["system"] == system]
+    changes = [change for change in record["changes"] if change["system"] == system]
+    lines = [*_failures(tasks), *_done(changes), *_planned(record, system), *_verdicts(tasks), *_unseen(record, system)]
+    if not changes and record["status"] == "ok":
+        lines.insert(0, "nothing to change")
+    return [f"  {system if not number else '':<8} {line}" for number, line in enumerate(lines or ["nothing was done"])]
+
+
+def _failures(tasks: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [_cut(f"failed: {task['task']}: {task['message']}", 300) for task in tasks if task["status"] == "failed"]
+
+
+def _done(changes: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = []
+    for operation in dict.fromkeys(change["operation"] for change in changes):
+        mine = [change for change in changes if change["operation"] == operation]
+        done = sum(change["outcome"] == "done" for change in mine)
+        names = ", ".join(_short(change["resource"]) for change in mine)
+        missed = f", {len(mine) - done} NOT done" if done < len(mine) else ""
+        lines.append(_cut(f"{operation}: {done} changed{missed} ({names})", 110))
+    return lines
+
+
+def _planned(record: Mapping[str, Any], system: str) -> list[str]:
+    if record["status"] != "checked":
+        return []
+    planned: dict[str, list[str]] = {}
+    for task in record["tasks"]:
+        if task["system"] == system and task["planned"]:
+            planned.setdefault(_short_action(task), []).extend(_short(change["resource"]) for change in task["planned"])
+    return [_cut(f"{action}: would change {len(names)} ({', '.join(names)})", 110) for action, names in planned.items()]
+
+
+def _verdicts(tasks: Sequence[Mapping[str, Any]]) -> list[str]:
+    judged = [task for task in tasks if task.get("verdict")]
+    if not judged:
+        return []
+    counts = {verdict: sum(task["verdict"] == verdict for task in judged) for verdict in
+              ("healthy", "unhealthy", "unknown")}
+    bad = [f"{task['task']}: {task['verdict']}" for task in judged if task["verdict"] != "healthy"]
+    return [", ".join(f"{number} {verdict}" for verdict, number in counts.items() if number) + " checks",
+            *(_cut(line, 110) for line in bad)]
+
+
+def _unseen(record: Mapping[str, Any], system: str) -> list[str]:
+    return [_cut(f"not seen: {gap['resource']}: {gap['reason']}", 110)
+            for gap in record["gaps"] if gap["system"] == system]
+
+
+def _short(resource: str) -> str:
+    return str(resource).partition(":")[2] or str(resource)
+
+
+def _short_action(task: Mapping[str, Any]) -> str:
+    return str(task["action"]).rpartition(".")[2]
+
+
+def _cut(text: str, most: int) -> str:
+    line = " ".join(str(text).split())
+    return line if len(line) <= most else line[: most - 3] + "..."

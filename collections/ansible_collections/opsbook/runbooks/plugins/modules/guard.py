@@ -1,0 +1,118 @@
+#!/usr/bin/python
+# Copyright: opsbook contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: guard
+version_added: 0.1.0
+short_description: Let a changing procedure begin, or refuse it
+description:
+  - The first task of every changing procedure, through the role P(opsbook.runbooks.guard#role).
+  - Checks the procedure's front matter and the command line's variables against it, the confirmation that production
+    asks for, the AWS account, the maintenance window and change freezes, and that the ledger keeps a journal.
+  - Takes the run lock, a lease in a DynamoDB table, and leaves a receipt for the changing modules of this run. While
+    another run holds the lock it waits as long as a lease lasts, and says so, then refuses.
+  - In check mode the lock is read and not taken.
+options:
+  system:
+    description: The system that the procedure works on, an inventory host.
+    type: str
+    required: true
+  procedure:
+    description: The playbook's front matter, C(opsbook_procedure).
+    type: dict
+    required: true
+  environment_name:
+    description: What the inventory calls its environment. V(production) asks for a confirmation.
+    type: str
+    default: production
+  expected_account_id:
+    description: The AWS account that the credentials must belong to. Empty asks nothing.
+    type: str
+    default: ""
+  windows:
+    description: Maintenance windows, each with C(days), C(start), C(end) and C(timezone). An empty list means any time.
+    type: list
+    elements: dict
+    default: []
+  freezes:
+    description:
+      - Change freezes, each with C(name) and either C(start) and C(end) (dates, both included) or
+        C(last_days_of_quarter).
+    type: list
+    elements: dict
+    default: []
+  lock:
+    description: The run lock, C(table) and C(lease_seconds). Empty means no lock.
+    type: dict
+    default: {}
+  connection:
+    description: Options of the AWS connection, as the C(opsbook.runbooks.aws) doc fragment names them.
+    type: dict
+    default: {}
+extends_documentation_fragment:
+  - opsbook.runbooks.result
+attributes:
+  check_mode:
+    support: full
+    details: The lock is read, not taken.
+  diff_mode:
+    support: N/A
+    details: The lock is no part of the estate.
+  direct:
+    support: full
+notes:
+  - AWS does not check fencing numbers, so the lock is check-then-act. A call that was under way when a lease was lost
+    still arrives.
+seealso:
+  - module: opsbook.runbooks.guard_release
+author:
+  - opsbook contributors (@opsbook)
+"""
+
+EXAMPLES = r"""
+- name: Guard the procedure
+  ansible.builtin.import_role:
+    name: opsbook.runbooks.guard
+  tags: [always]
+"""
+
+RETURN = r"""
+run:
+  description: Id of the run that holds the lock.
+  returned: success
+  type: str
+opening:
+  description: Why the procedure may run now.
+  returned: success
+  type: str
+overridden:
+  description: Whether a window or a freeze was put aside.
+  returned: success
+  type: bool
+lock:
+  description: The lock as taken, or as read in check mode. Null where none is declared.
+  returned: success
+  type: dict
+ansible_facts:
+  description: The procedure's parameters, checked, with their defaults.
+  returned: success
+  type: dict
+  contains:
+    opsbook_parameters:
+      description: Parameter names and values.
+      type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main():
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module.fail_json(msg="The guard is an action plugin and works on the controller only; it cannot be run as a module.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+# Copyright: opsbook contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Who started a run, and from which revision of the project."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+
+def operator_name(extra_vars: Mapping[str, Any]) -> str:
+    """The person behind a run: AWX's user where AWX launched it, else the account on this machine."""
+    for name in ("awx_user_name", "tower_user_name"):
+        if extra_vars.get(name):
+            return str(extra_vars[name])
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def project_revision(folder: str, extra_vars: Mapping[str, Any]) -> str:
+    """The revision a run was started from: AWX's, or git's with `-dirty` where files differ; empty without git."""
+    for name in ("awx_project_revision", "tower_project_revision"):
+        if extra_vars.get(name):
+            return str(extra_vars[name])
+    try:
+        said = subprocess.run(
+            ["git", "-C", folder, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+            capture_output=True, text=True, timeout=5, check=False, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return said.stdout.strip()

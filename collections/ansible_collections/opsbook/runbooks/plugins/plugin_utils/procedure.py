@@ -1,0 +1,70 @@
+# Copyright: opsbook contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A procedure's front matter (`vars: opsbook_procedure:`) and its parameters, validated by ansible-core's own validator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ..module_utils.core.errors import Refused
+
+FRONT_MATTER: dict[str, Any] = {
+    "ids": {"type": "list", "elements": "str", "required": True},
+    "class": {"type": "str", "choices": ["routine", "emergency"], "required": True},
+    "title": {"type": "str", "required": True},
+    "purpose": {"type": "str", "required": True},
+    "changes": {"type": "bool", "required": True},
+    "risk": {"type": "str", "choices": ["low", "medium", "high"], "required": True},
+    "duration": {"type": "str", "required": True},
+    "undo": {"type": "str", "required": True},
+    "parameters": {"type": "dict", "default": {}},
+}
+"""The one schema of front matter, for playbooks and notebooks."""
+
+RUN_PARAMETERS: dict[str, Any] = {
+    "confirm": {"type": "str", "default": ""},
+    "override_reason": {"type": "str", "default": ""},
+    "approved_plan": {"type": "path"},
+    "take_over": {"type": "str", "default": ""},
+    "opsbook_direct": {"type": "bool"},
+}
+"""What every procedure takes from the command line besides its own parameters."""
+
+AWX_PREFIXES = ("awx_", "tower_")
+
+
+def validate_front_matter(front: Any) -> dict[str, Any]:
+    """The front matter with defaults filled in.
+
+    :raises Refused: naming every fault
+    """
+    if not isinstance(front, Mapping):
+        raise Refused("read the front matter", "opsbook_procedure", "the playbook declares none",
+                      "Add `vars: opsbook_procedure:` to its first play (CONTRIBUTING.md shows one).")
+    return _validated(FRONT_MATTER, dict(front), "read the front matter", str(front.get("title", "opsbook_procedure")))
+
+
+def validate_parameters(front: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """A procedure's parameters with defaults filled in.
+
+    :param front: validated front matter
+    :param given: the command line's extra variables; AWX's own are passed over
+    :raises Refused: for a name the procedure does not know, a wrong type or a missing value
+    """
+    spec = {**RUN_PARAMETERS, **front["parameters"]}
+    own = {name: value for name, value in given.items() if not name.startswith(AWX_PREFIXES)}
+    unknown = sorted(set(own) - set(spec))
+    if unknown:
+        raise Refused("start the procedure", str(front["title"]), f"unknown parameters: {', '.join(unknown)}",
+                      f"It takes {', '.join(sorted(spec))}; everything else belongs into the inventory.")
+    return _validated(spec, own, "start the procedure", str(front["title"]))
+
+
+def _validated(spec: dict[str, Any], given: dict[str, Any], attempted: str, resource: str) -> dict[str, Any]:
+    result = ArgumentSpecValidator(spec).validate(given)
+    if result.error_messages:
+        raise Refused(attempted, resource, "; ".join(result.error_messages), "Correct it and start again.")
+    return dict(result.validated_parameters)
