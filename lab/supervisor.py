@@ -126,19 +126,19 @@ class Supervisor:
         """Return when the lab has been idle for too long; raises ChildEnded when a server dies."""
         idle_limit = float(self._settings["idle_stop_hours"]) * 3600
         look = min(_LONGEST_LOOK_SECONDS, idle_limit / 4)
-        with wakeup_socket() as wakeup:
-            while True:
-                for child in self._children:
-                    code = child.process.poll()
-                    if code is not None:
-                        raise ChildEnded(
-                            f"{child.name} ended with code {code}; the end of its log:\n{folders.log_tail(child.log)}"
-                        )
-                if time.time() - self._last_activity() > idle_limit:
-                    log(f"nobody used the lab for {self._settings['idle_stop_hours']} hours")
-                    return
-                if select.select([wakeup], [], [], look)[0]:
-                    wakeup.recv(4096)
+        # Never closed: later signals write to its other end.
+        self._wakeup = wakeup_socket()
+        while True:
+            for child in self._children:
+                code = child.process.poll()
+                if code is not None:
+                    tail = folders.log_tail(child.log)
+                    raise ChildEnded(f"{child.name} ended with code {code}; the end of its log:\n{tail}")
+            if time.time() - self._last_activity() > idle_limit:
+                log(f"nobody used the lab for {self._settings['idle_stop_hours']} hours")
+                return
+            if select.select([self._wakeup], [], [], look)[0]:
+                self._wakeup.recv(4096)
 
     def _last_activity(self) -> float:
         files = (self._folder / folders.AUDIT, self._folder / folders.ACTIVITY)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from moto.cloudtrail.responses import CloudTrailResponse
-from moto.core.exceptions import ServiceException
+from moto.core.exceptions import JsonRESTError
 from moto.core.responses import ActionResult
 
 from lab.aws.audit import AuditLog
@@ -104,18 +104,18 @@ def event_of(entry: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
 def select_events(events: list[dict[str, Any]], request: Mapping[str, Any]) -> dict[str, Any]:
     """The page of events that a LookupEvents request asks for.
 
-    Raises ServiceException as AWS refuses: more than one attribute, an unknown one, an upside-down range, a bad page.
+    Raises JsonRESTError as AWS refuses: more than one attribute, an unknown one, an upside-down range, a bad page.
     """
     since, until = _range(request)
     wanted = request.get("LookupAttributes") or []
     if len(wanted) > 1:
-        raise ServiceException("InvalidLookupAttributesException", "You can specify only one lookup attribute.")
+        raise JsonRESTError("InvalidLookupAttributesException", "You can specify only one lookup attribute.")
     found = [event for event in events if since <= event["EventTime"] <= until]
     for attribute in wanted:
         found = [event for event in found if _has(event, attribute["AttributeKey"], attribute["AttributeValue"])]
     size = request.get("MaxResults", _LARGEST_PAGE)
     if not 1 <= size <= _LARGEST_PAGE:
-        raise ServiceException("InvalidMaxResultsException", f"MaxResults must be between 1 and {_LARGEST_PAGE}.")
+        raise JsonRESTError("InvalidMaxResultsException", f"MaxResults must be between 1 and {_LARGEST_PAGE}.")
     start = _position(request.get("NextToken"), found)
     page: dict[str, Any] = {"Events": found[start : start + size]}
     if start + size < len(found):
@@ -147,7 +147,7 @@ def _range(request: Mapping[str, Any]) -> tuple[datetime, datetime]:
     until = _moment(request["EndTime"]) if request.get("EndTime") else now
     since = _moment(request["StartTime"]) if request.get("StartTime") else now - _HISTORY
     if since > until:
-        raise ServiceException("InvalidTimeRangeException", "The start time must be before the end time.")
+        raise JsonRESTError("InvalidTimeRangeException", "The start time must be before the end time.")
     return since, until
 
 
@@ -157,7 +157,7 @@ def _moment(value: float) -> datetime:
 
 def _has(event: Mapping[str, Any], key: str, value: str) -> bool:
     if key not in _ATTRIBUTES:
-        raise ServiceException("InvalidLookupAttributesException", f"{key} is not a lookup attribute.")
+        raise JsonRESTError("InvalidLookupAttributesException", f"{key} is not a lookup attribute.")
     if key in ("ResourceName", "ResourceType"):
         return any(resource[key] == value for resource in event["Resources"])
     return bool(event[key] == value)
@@ -170,4 +170,4 @@ def _position(token: str | None, found: list[dict[str, Any]]) -> int:
     for number, event in enumerate(found):
         if token == f"after-{event['EventId']}":
             return number + 1
-    raise ServiceException("InvalidNextTokenException", "The next token is invalid.")
+    raise JsonRESTError("InvalidNextTokenException", "The next token is invalid.")

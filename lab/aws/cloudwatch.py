@@ -18,7 +18,7 @@ from lab.aws import cloudwatch_alarms
 from lab.aws.cloudwatch_alarms import invalid_token
 from lab.aws.control import ControlRoutes
 from lab.aws.metric_math import Series, UnsupportedExpression, evaluate
-from lab.aws.metric_store import Bucket, SeriesKey, UnknownStatistic, all_series, buckets, series_key, statistic
+from lab.aws.metric_store import Bucket, SeriesKey, all_series, buckets, is_known, series_key, statistic
 from lab.aws.paging import BadToken, page_of
 
 _MOST_POINTS = 100_800
@@ -78,10 +78,11 @@ def _check_queries(request: Mapping[str, Any], queries: list[dict[str, Any]]) ->
 def _metric_stat(self: CloudWatchResponse, wanted: Mapping[str, Any], start: datetime, end: datetime) -> Series:
     metric, period = wanted["Metric"], int(wanted["Period"])
     _check_period(period)
+    _check_statistic(wanted["Stat"])
     key = series_key(metric["Namespace"], metric["MetricName"], metric.get("Dimensions"))
     data = all_series(self.cloudwatch_backend).get(key, [])
     values = {
-        bucket.start: _statistic(wanted["Stat"], bucket)
+        bucket.start: statistic(wanted["Stat"], bucket.data)
         for bucket in buckets(data, start, end, period, wanted.get("Unit"))
     }
     return {moment: value for moment, value in values.items() if value is not None}
@@ -126,6 +127,8 @@ def _get_metric_statistics(self: CloudWatchResponse) -> ActionResult:
     simple, extended = request.get("Statistics") or [], request.get("ExtendedStatistics") or []
     start, end, period = request["StartTime"], request["EndTime"], int(request["Period"])
     _check_statistics(bool(simple), bool(extended), start, end, period)
+    for name in [*simple, *extended]:
+        _check_statistic(name)
     key = series_key(request["Namespace"], request["MetricName"], request.get("Dimensions"))
     data = all_series(self.cloudwatch_backend).get(key, [])
     points = [
@@ -152,8 +155,8 @@ def _check_statistics(simple: bool, extended: bool, start: datetime, end: dateti
 
 def _point(bucket: Bucket, simple: list[str], extended: list[str]) -> dict[str, Any]:
     point: dict[str, Any] = {"Timestamp": bucket.start, "Unit": bucket.data[0].unit or "None"}
-    point |= {name: _statistic(name, bucket) for name in simple}
-    percentiles = {name: _statistic(name, bucket) for name in extended}
+    point |= {name: statistic(name, bucket.data) for name in simple}
+    percentiles = {name: statistic(name, bucket.data) for name in extended}
     known = {name: value for name, value in percentiles.items() if value is not None}
     return {**point, "ExtendedStatistics": known} if known else point
 
@@ -161,11 +164,9 @@ def _point(bucket: Bucket, simple: list[str], extended: list[str]) -> dict[str, 
 # --- both ------------------------------------------------------------------------------------------------------------
 
 
-def _statistic(name: str, bucket: Bucket) -> float | None:
-    try:
-        return statistic(name, bucket.data)
-    except UnknownStatistic as error:
-        raise InvalidParameterValue(f"The value {name} for parameter Stat is not supported by the lab.") from error
+def _check_statistic(name: str) -> None:
+    if not is_known(name):
+        raise InvalidParameterValue(f"The value {name} for parameter Stat is not supported by the lab.")
 
 
 def _check_period(period: int) -> None:

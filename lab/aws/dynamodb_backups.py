@@ -6,7 +6,7 @@ Source: DynamoDB API reference (ListBackups): the lower bound of the time range 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -47,20 +47,16 @@ def _list_backups(self: DynamoHandler) -> ActionResult:
 
 def _wanted(self: DynamoHandler, request: Mapping[str, Any]) -> list[Backup]:
     kind = request.get("BackupType", "ALL")
+    # moto has made UTC times without zone of the request's numbers, as its own are.
     lower, upper = request.get("TimeRangeLowerBound"), request.get("TimeRangeUpperBound")
     found = [
         backup
         for backup in self.dynamodb_backend.list_backups(request.get("TableName"))
         if kind in ("ALL", backup.type)
-        and (lower is None or _created(backup) >= lower)
-        and (upper is None or _created(backup) < upper)
+        and (lower is None or backup.creation_date_time >= lower)
+        and (upper is None or backup.creation_date_time < upper)
     ]
     return sorted(found, key=lambda backup: str(backup.arn))
-
-
-def _created(backup: Backup) -> float:
-    moment: datetime = backup.creation_date_time
-    return moment.replace(tzinfo=UTC).timestamp()
 
 
 def _backdate_backup(name: str, age: timedelta) -> None:

@@ -36,9 +36,7 @@ class DeploymentHistory:
         """Whether somebody asked for the end of the service deployment in progress."""
         return self.current is not None and self.current.request_due_at is not None
 
-    def open(
-        self, at: float, target: int, sources: Iterable[int], threshold: int, configuration: Mapping[str, Any]
-    ) -> None:
+    def open(self, at: float, target: int, sources: Iterable[int], threshold: int, configuration: Mapping[str, Any]) -> None:
         """Add a service deployment."""
         identifier = "".join(random.choices(_ALPHABET, k=21))
         entry = ServiceDeployment(

@@ -130,9 +130,7 @@ class ServiceActions:
 
 def _attributes(parameters: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: copy.deepcopy(value)
-        for name, value in parameters.items()
-        if name not in _REQUEST_ONLY and value is not None
+        name: copy.deepcopy(value) for name, value in parameters.items() if name not in _REQUEST_ONLY and value is not None
     }
 
 

@@ -92,8 +92,7 @@ def service_shape(service: EcsService) -> dict[str, Any]:
             "deploymentConfiguration": configuration_of(service),
             "deployments": [deployment_shape(service, entry) for entry in rollout.deployments],
             "events": [
-                {"id": event.id, "createdAt": moment(event.created_at), "message": event.message}
-                for event in rollout.events
+                {"id": event.id, "createdAt": moment(event.created_at), "message": event.message} for event in rollout.events
             ],
             "createdAt": moment(rollout.created_at),
             "createdBy": f"arn:aws:iam::{service.account}:role/deployer",

@@ -106,9 +106,7 @@ class EcsState:
             raise EcsError("ServiceNotFoundException", "Service not found.")
         return service
 
-    def find_task(
-        self, backend: EC2ContainerServiceBackend, cluster: Cluster, task: str
-    ) -> tuple[EcsService, Task] | None:
+    def find_task(self, backend: EC2ContainerServiceBackend, cluster: Cluster, task: str) -> tuple[EcsService, Task] | None:
         """A service's task by identifier or ARN."""
         identifier = task.rpartition("/")[2]
         for service in self.of_cluster(backend, cluster):

@@ -102,8 +102,8 @@ def _hide_expired_events() -> None:
     def filter_log_events(self: LogStream, start_time: Any, *arguments: Any) -> Any:
         return search(self, max(int(start_time or 0), _expiry(self.log_group)), *arguments)
 
-    def execute_query(log_groups: list[LogGroup], *arguments: Any) -> Any:
-        return query([_unexpired(group) for group in log_groups], *arguments)
+    def execute_query(log_groups: list[LogGroup], **arguments: Any) -> Any:
+        return query([_unexpired(group) for group in log_groups], **arguments)
 
     LogStream.get_log_events = get_log_events
     LogStream.filter_log_events = filter_log_events

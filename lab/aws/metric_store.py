@@ -29,10 +29,6 @@ class Bucket:
     data: Sequence[MetricDatumBase]
 
 
-class UnknownStatistic(ValueError):
-    """A statistic that this lab does not compute."""
-
-
 def series_key(namespace: str, name: str, dimensions: Iterable[Mapping[str, str]] | None) -> SeriesKey:
     """The key of a series, from dimensions as requests carry them."""
     return namespace, name, frozenset((item["Name"], item["Value"]) for item in dimensions or ())
@@ -67,17 +63,14 @@ def buckets(
     return [Bucket(start + timedelta(seconds=number * period), found[number]) for number in sorted(found)]
 
 
-def statistic(name: str, data: Sequence[MetricDatumBase]) -> float | None:
-    """One statistic of a period's data; None where there is none (a percentile of statistic sets).
+def is_known(statistic_name: str) -> bool:
+    """Whether the lab computes a statistic: one of the five simple ones, or a percentile."""
+    return statistic_name in _SIMPLE or _PERCENTILE.fullmatch(statistic_name) is not None
 
-    Raises UnknownStatistic for what is neither one of the five simple ones nor a percentile.
-    """
-    if name in _SIMPLE:
-        return _SIMPLE[name](data)
-    match = _PERCENTILE.fullmatch(name)
-    if match is None:
-        raise UnknownStatistic(name)
-    return _percentile(float(match.group(1)), data)
+
+def statistic(name: str, data: Sequence[MetricDatumBase]) -> float | None:
+    """A known statistic of a period's data; None where there is none (a percentile of statistic sets)."""
+    return _SIMPLE[name](data) if name in _SIMPLE else _percentile(float(name[1:]), data)
 
 
 def _percentile(rank: float, data: Sequence[MetricDatumBase]) -> float | None:

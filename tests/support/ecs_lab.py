@@ -19,6 +19,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+# Seconds that a task takes to start: for tests that await an end, and for those that must meet the way there.
+QUICK, SLOW = 0.2, 2.0
 CLUSTER = "shop"
 FAMILY = "shop-api"
 IMAGE = "registry.example/shop-api"
@@ -50,12 +52,14 @@ class EcsLab:
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
+    def pace(self, task_seconds: float) -> None:
+        """Set how long tasks take to start from now."""
+        assert self.control("ecs/settings", {"task_seconds": task_seconds})[0] == 200
+
     def register(self, family: str = FAMILY, image: str = f"{IMAGE}:stable") -> str:
         """Register a revision; returns its ARN."""
         definition = {"name": "app", "image": image, "memory": 128, "essential": True}
-        reply = self.ecs.register_task_definition(
-            family=family, containerDefinitions=[definition], cpu="256", memory="512"
-        )
+        reply = self.ecs.register_task_definition(family=family, containerDefinitions=[definition], cpu="256", memory="512")
         return str(reply["taskDefinition"]["taskDefinitionArn"])
 
     def create(self, desired: int = 2, **more: Any) -> str:
@@ -128,8 +132,8 @@ def code_of(call: Callable[..., Any], **arguments: Any) -> str:
 
 @contextmanager
 def running_ecs_lab(folder: Path) -> Iterator[EcsLab]:
-    """A lab's AWS of its own, whose tasks take 0.2 s to start, with one cluster."""
-    (folder / "settings.json").write_text(json.dumps({"task_seconds": 0.2}))
+    """A lab's AWS of its own, whose tasks start fast, with one cluster."""
+    (folder / "settings.json").write_text(json.dumps({"task_seconds": QUICK}))
     command = [sys.executable, "-m", "lab.aws", "--folder", str(folder), "--extensions", "backdate,ecs"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

@@ -74,8 +74,8 @@ def test_failures_carry_their_error_code(history: AwsLab) -> None:
 
 
 def test_data_events_are_not_found(clean_aws: AwsLab) -> None:
-    clean_aws.client("s3").create_bucket(Bucket="b")
-    clean_aws.client("s3").put_object(Bucket="b", Key="k", Body=b"")
+    clean_aws.client("s3").create_bucket(Bucket="archive")
+    clean_aws.client("s3").put_object(Bucket="archive", Key="k", Body=b"")
     assert [event["EventName"] for event in lookup(clean_aws)] == ["CreateBucket"]
 
 

@@ -16,6 +16,8 @@ from tests.support.ecs_lab import (
     CANNOT_PULL,
     CLUSTER,
     IMAGE,
+    QUICK,
+    SLOW,
     EcsLab,
     code_of,
     eventually,
@@ -31,6 +33,15 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EcsLab]:
         yield running
 
 
+@pytest.fixture
+def slow(lab: EcsLab) -> Iterator[None]:
+    """Tasks start slowly during this test, so that what happens meanwhile can be seen on a busy machine too."""
+    lab.pace(SLOW)
+    yield
+    lab.pace(QUICK)
+
+
+@pytest.mark.usefixtures("slow")
 def test_a_failed_deployment_is_rolled_back_to_the_resolved_image(lab: EcsLab) -> None:
     name = lab.steady(desired=3, deploymentConfiguration=BREAKER)
     [first] = lab.deployments(name)
@@ -101,22 +112,23 @@ def test_a_container_out_of_memory_says_so(lab: EcsLab) -> None:
     assert (task["containers"][0]["exitCode"], task["containers"][0]["reason"]) == (137, reason)
 
 
+@pytest.mark.usefixtures("slow")
 def test_service_deployments_are_listed_by_status_time_and_page(lab: EcsLab) -> None:
+    lab.pace(QUICK)
     name = lab.steady(age_days=6)
     for _ in range(3):
         lab.update(name, forceNewDeployment=True)
         lab.wait(name)
+    lab.pace(SLOW)
     lab.update(name, forceNewDeployment=True)
     list_deployments = lab.ecs.list_service_deployments
-    pages = (
-        list(lab.ecs.get_paginator("list_service_deployments").paginate(cluster=CLUSTER, service=name, maxResults=2))
-        if lab.ecs.can_paginate("list_service_deployments")
-        else []
-    )
-    if not pages:
-        first = list_deployments(cluster=CLUSTER, service=name, maxResults=2)
-        pages = [first, list_deployments(cluster=CLUSTER, service=name, nextToken=first["nextToken"])]
-    assert sum(len(page["serviceDeployments"]) for page in pages) == 5
+    first = list_deployments(cluster=CLUSTER, service=name, maxResults=2)
+    second = list_deployments(cluster=CLUSTER, service=name, maxResults=2, nextToken=first["nextToken"])
+    third = list_deployments(cluster=CLUSTER, service=name, maxResults=2, nextToken=second["nextToken"])
+    assert "nextToken" not in third
+    pages = (first, second, third)
+    listed = [entry["serviceDeploymentArn"] for page in pages for entry in page["serviceDeployments"]]
+    assert len(set(listed)) == 5
     done = list_deployments(cluster=CLUSTER, service=name, status=["SUCCESSFUL"])["serviceDeployments"]
     assert len(done) == 4
     assert done[0]["finishedAt"] >= done[0]["startedAt"] >= done[0]["createdAt"]
@@ -137,12 +149,11 @@ def test_unknown_deployments_and_revisions_are_failures(lab: EcsLab) -> None:
     revision = unknown.replace("service-deployment", "service-revision")
     reply = lab.ecs.describe_service_revisions(serviceRevisionArns=[revision])
     assert reply["failures"] == [{"arn": revision, "reason": "MISSING"}]
-    assert (
-        code_of(lab.ecs.stop_service_deployment, serviceDeploymentArn=unknown) == "ServiceDeploymentNotFoundException"
-    )
+    assert code_of(lab.ecs.stop_service_deployment, serviceDeploymentArn=unknown) == "ServiceDeploymentNotFoundException"
     assert code_of(lab.ecs.stop_service_deployment, serviceDeploymentArn="x") == "InvalidParameterException"
 
 
+@pytest.mark.usefixtures("slow")
 def test_a_deployment_in_progress_is_stopped_with_a_rollback(lab: EcsLab) -> None:
     name = lab.steady()
     good = lab.service(name)["deployments"][0]["id"]
@@ -154,15 +165,17 @@ def test_a_deployment_in_progress_is_stopped_with_a_rollback(lab: EcsLab) -> Non
     assert code_of(lab.ecs.stop_service_deployment, serviceDeploymentArn=arn) == "ConflictException"
 
 
+@pytest.mark.usefixtures("slow")
 def test_a_deployment_in_progress_is_aborted(lab: EcsLab) -> None:
     name = lab.steady()
     arn = lab.update(name, forceNewDeployment=True)["currentServiceDeployment"]
     lab.ecs.stop_service_deployment(serviceDeploymentArn=arn, stopType="ABORT")
-    assert lab.deployments(name)[0]["status"] == "STOP_REQUESTED"
+    assert lab.deployments(name)[0]["status"] in ("STOP_REQUESTED", "STOPPED")
     eventually(lambda: lab.deployments(name)[0]["status"] == "STOPPED")
     assert lab.service(name)["runningCount"] == 2
 
 
+@pytest.mark.usefixtures("slow")
 def test_a_first_deployment_cannot_be_rolled_back(lab: EcsLab) -> None:
     arn = lab.service(lab.create())["currentServiceDeployment"]
     assert code_of(lab.ecs.stop_service_deployment, serviceDeploymentArn=arn) == "ClientException"
@@ -196,31 +209,31 @@ def test_a_settled_service_is_as_old_as_asked_and_can_be_backdated(lab: EcsLab) 
         ("backdate", {"kind": "ecs-deployment", "name": "ghost", "days": 1}, "<cluster>/<service>"),
     ],
 )
-def test_control_routes_refuse_what_they_cannot_do(
-    lab: EcsLab, route: str, body: dict[str, Any], complaint: str
-) -> None:
+def test_control_routes_refuse_what_they_cannot_do(lab: EcsLab, route: str, body: dict[str, Any], complaint: str) -> None:
     status, answer = lab.control(route, body)
     assert status == 400
     assert complaint in answer["error"]
 
 
 def test_the_pace_can_be_changed(lab: EcsLab) -> None:
-    lab.control("ecs/settings", {"task_seconds": 30})
+    lab.pace(30)
     try:
         name = lab.create()
         assert lab.service(name)["deployments"][0]["rolloutState"] == "IN_PROGRESS"
         lab.control("ecs/settle", {"cluster": CLUSTER, "service": name, "age_days": 0})
         assert lab.service(name)["runningCount"] == 2
     finally:
-        lab.control("ecs/settings", {"task_seconds": 0.2})
+        lab.pace(QUICK)
 
 
+@pytest.mark.usefixtures("slow")
 def test_concurrent_updates_each_get_a_deployment(lab: EcsLab) -> None:
     name = lab.steady()
     with ThreadPoolExecutor(4) as threads:
         answers = list(threads.map(lambda _: lab.update(name, forceNewDeployment=True), range(8)))
     ids = {answer["deployments"][0]["id"] for answer in answers}
     assert len(ids) == 8
+    lab.pace(QUICK)
     lab.wait(name)
     assert lab.service(name)["deployments"][0]["id"] in ids
     assert [entry["status"] for entry in lab.deployments(name)].count("STOPPED") == 7

@@ -109,11 +109,11 @@ def test_queries_do_not_see_expired_events(clean_aws: AwsLab) -> None:
 
 def test_expired_events_are_refused(clean_aws: AwsLab) -> None:
     client = clean_aws.client("logs")
-    write(client, "g")
+    write(client, "g", (now(), "first"))
     client.put_retention_policy(logGroupName="g", retentionInDays=3)
     reply = write(client, "g", (now() - 5 * DAY, "old"), (now() - 4 * DAY, "old"), (now(), "new"))
     assert reply["rejectedLogEventsInfo"] == {"expiredLogEventEndIndex": 2}
-    assert [event["message"] for event in client.filter_log_events(logGroupName="g")["events"]] == ["new"]
+    assert [event["message"] for event in client.filter_log_events(logGroupName="g")["events"]] == ["first", "new"]
 
 
 def test_groups_and_streams_are_aged_apart(clean_aws: AwsLab) -> None:

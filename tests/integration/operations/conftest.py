@@ -55,7 +55,7 @@ class Aws:
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     """`python -m lab.aws` on a free port."""
     folder = tmp_path_factory.mktemp("aws")
-    process = subprocess.Popen([sys.executable, "-m", "lab.aws", "--folder", str(folder), "--extensions", "lambda_functions,backdate,logs"], env=os.environ,
+    process = subprocess.Popen([sys.executable, "-m", "lab.aws", "--folder", str(folder)], env=os.environ,
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     ready = folder / "aws.json"
     deadline = time.monotonic() + 30

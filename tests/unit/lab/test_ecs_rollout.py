@@ -44,8 +44,7 @@ def test_a_service_polled_often_and_one_looked_at_once_have_the_same_history() -
     polled.at(60.0)
     seldom.at(60.0)
     kinds = [
-        [message.partition("(task")[0].partition("ecs-svc")[0] for message in lab.messages()]
-        for lab in (polled, seldom)
+        [message.partition("(task")[0].partition("ecs-svc")[0] for message in lab.messages()] for lab in (polled, seldom)
     ]
     assert kinds[0] == kinds[1]
     times = [[event.created_at for event in lab.service.events] for lab in (polled, seldom)]

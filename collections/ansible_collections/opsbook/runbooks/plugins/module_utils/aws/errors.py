@@ -53,7 +53,8 @@ def is_missing(error: BaseException) -> bool:
 
 def was_answered(error: BaseException) -> bool:
     """Whether AWS answered at all. Without an answer a changing call may have been carried out."""
-    return isinstance(getattr(error, "response", None), dict) and bool(error.response)
+    response = getattr(error, "response", None)
+    return isinstance(response, dict) and bool(response)
 
 
 def reason_of(error: BaseException) -> str:

@@ -17,6 +17,8 @@ from ansible.module_utils.common.parameters import remove_values
 from ..incident.journal import Journal, affected_by, read_journal
 from .approval import refuse_unapproved
 from .errors import MissingLibrary, OperationError
+from .evidence import HEALTHY
+from .gate import Judgement
 from .limits import Limits
 from .operation import Operation, Reading, Report, carry_out, read
 from .options import compose
@@ -60,6 +62,23 @@ def run_reading(
     """Run an information module. It never reports `changed`; what it saw is in `verdict` and `evidence`."""
     module = _module(options, constraints)
     _finish(module, lambda: read(reading(module.params, _run_of(module))))
+
+
+def run_gate(options: Sequence[Mapping[str, Any]], judge: Callable[[Options], Judgement]) -> None:
+    """Run a gate: a module that reads nothing itself and fails unless what it is given is healthy."""
+    module = _module(options, {})
+
+    def work() -> dict[str, Any]:
+        judgement = judge(module.params)
+        result = {"changed": False, "verdict": judgement.verdict, "lines": list(judgement.lines),
+                  "faults": list(judgement.faults)}
+        if judgement.verdict == HEALTHY:
+            return result
+        message = (f"Not {module.params['purpose']}: the verdict is {judgement.verdict}. "
+                   f"{'; '.join(judgement.faults) or 'No check was made'}. {module.params['advice']}")
+        return {**result, "failed": True, "msg": message}
+
+    _finish(module, work)
 
 
 def failure_message(report: Report) -> str:

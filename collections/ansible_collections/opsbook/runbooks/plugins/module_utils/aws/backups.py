@@ -1,0 +1,114 @@
+# Copyright: opsbook contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Backups of anything: is there one, is it young enough, is its size plausible.
+
+What is read differs by kind of source (a DynamoDB table, and whatever comes later); what makes a backup good does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from ..core.coverage import Collected
+from ..core.durations import say_duration
+from ..core.evidence import Evidence
+
+# A backup much smaller than the one before it is more often a failed dump than a shrunken table (procedure 003-03).
+SMALLEST_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Backup:
+    """One backup that can be restored.
+
+    :param created: when it was requested (UTC)
+    :param size: bytes
+    """
+
+    name: str
+    arn: str
+    created: datetime
+    size: int
+    status: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something that is backed up.
+
+    :param source_type: what it is ("dynamodb_table")
+    :param name: its name
+    :param exists: False where the source itself is not there
+    :param backups: what could be restored, newest first
+    """
+
+    source_type: str
+    name: str
+    exists: bool = True
+    backups: tuple[Backup, ...] = ()
+
+    @property
+    def resource(self) -> str:
+        """The source as evidence and coverage name it ("dynamodb-table:orders")."""
+        return f"{self.source_type.replace('_', '-')}:{self.name}"
+
+
+def evaluate_backups(collected: Collected[tuple[Source, ...]], max_age: timedelta) -> list[Evidence]:
+    """A source is right when it exists and its newest backup is young enough and of plausible size."""
+    evidence: list[Evidence] = []
+    for source in collected.state:
+        if not source.exists:
+            evidence.append(Evidence("source", source.resource, "exists", "does not exist", False))
+            continue
+        evidence.append(_age(source, collected.now, max_age))
+        if source.backups:
+            evidence.append(_size(source))
+    return evidence
+
+
+def describe_backups(collected: Collected[tuple[Source, ...]]) -> Mapping[str, Any]:
+    """The sources as plain data, under `backups`."""
+    return {"backups": [_described(source, collected.now) for source in collected.state]}
+
+
+def _age(source: Source, now: datetime, max_age: timedelta) -> Evidence:
+    expected = f"younger than {say_duration(max_age)}"
+    if not source.backups:
+        return Evidence("newest backup", source.resource, expected, "there is no backup", False)
+    age = now - source.backups[0].created
+    return Evidence("newest backup", source.resource, expected,
+                    f"{source.backups[0].name}, {say_duration(age)} old", age <= max_age)
+
+
+def _size(source: Source) -> Evidence:
+    newest, before = source.backups[0], source.backups[1:2]
+    smallest = max(1.0, before[0].size * SMALLEST_SHARE if before else 0.0)
+    expected = "more than 0 bytes"
+    if before and before[0].size > 0:
+        expected += f", at least a tenth of the {before[0].size} bytes of {before[0].name}"
+    return Evidence("size of the newest backup", source.resource, expected, f"{newest.size} bytes",
+                    newest.size >= smallest)
+
+
+def _described(source: Source, now: datetime) -> dict[str, Any]:
+    return {
+        "source_type": source.source_type,
+        "source": source.name,
+        "exists": source.exists,
+        "newest": _described_backup(source.backups[0], now) if source.backups else None,
+        "count": len(source.backups),
+    }
+
+
+def _described_backup(backup: Backup, now: datetime) -> dict[str, Any]:
+    return {
+        "name": backup.name,
+        "arn": backup.arn,
+        "created": backup.created.isoformat(),
+        "age_hours": round((now - backup.created).total_seconds() / 3600, 2),
+        "size_bytes": backup.size,
+        "status": backup.status,
+    }
