@@ -15,7 +15,6 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -47,6 +46,8 @@ class Supervisor:
         self._settings = load_settings(folder)
         self._children: list[Child] = []
         self._started = time.time()
+        # Never closed: signals write to its other end until the process ends.
+        self._wakeup = wakeup_socket()
 
     def run(self) -> int:
         """Live until the end; returns the exit code, 0 unless something failed."""
@@ -126,27 +127,23 @@ class Supervisor:
         """Return when the lab has been idle for too long; raises ChildEnded when a server dies."""
         idle_limit = float(self._settings["idle_stop_hours"]) * 3600
         look = min(_LONGEST_LOOK_SECONDS, idle_limit / 4)
-        # Never closed: later signals write to its other end.
-        self._wakeup = wakeup_socket()
+        watched_since = time.time()
         while True:
             for child in self._children:
                 code = child.process.poll()
                 if code is not None:
                     tail = folders.log_tail(child.log)
                     raise ChildEnded(f"{child.name} ended with code {code}; the end of its log:\n{tail}")
-            if time.time() - self._last_activity() > idle_limit:
+            if time.time() - max(watched_since, self._last_activity()) > idle_limit:
                 log(f"nobody used the lab for {self._settings['idle_stop_hours']} hours")
                 return
             if select.select([self._wakeup], [], [], look)[0]:
                 self._wakeup.recv(4096)
 
     def _last_activity(self) -> float:
+        """When the lab's AWS or web side was last used, in seconds since the epoch."""
         files = (self._folder / folders.AUDIT, self._folder / folders.ACTIVITY)
-        return max([self._started, *_modification_times(files)])
-
-
-def _modification_times(files: Iterable[Path]) -> list[float]:
-    return [file.stat().st_mtime for file in files if file.exists()]
+        return max((file.stat().st_mtime for file in files if file.exists()), default=0.0)
 
 
 def log(message: str) -> None:

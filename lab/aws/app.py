@@ -24,7 +24,7 @@ from lab.aws.control import ControlError, ControlRoutes
 from lab.aws.fault_replies import Reply, deny_code, deny_message, error_reply, throttle_code
 from lab.aws.faults import Fault, FaultBook, Injection
 from lab.aws.locks import service_lock
-from lab.aws.outcome import outcome_of
+from lab.aws.outcome import CONNECTION_DROPPED, outcome_of
 from lab.aws.server import ConnectionDropped
 from lab.aws.settings import Settings
 
@@ -108,7 +108,7 @@ class LabApplication:
         failure = injection.failure
         executes = failure is None or (failure.kind == "drop" and failure.when == "after")
         reply = self._execute(call, environ, body) if executes else self._refuse(call, failure)
-        outcome = outcome_of(reply.status, reply.headers, reply.body) if reply else "ConnectionDropped"
+        outcome = outcome_of(reply.status, reply.headers, reply.body) if reply else CONNECTION_DROPPED
         self.audit.write(
             call, outcome=outcome, injected=failure is not None, milliseconds=(time.perf_counter() - started) * 1000
         )

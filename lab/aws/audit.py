@@ -22,7 +22,7 @@ from lab.aws.redaction import redact
 from lab.aws.settings import Settings
 
 SEEDER_ACCESS_KEY = "LABSEEDER"
-_REMEMBERED_CALLS = 50_000
+_REMEMBERED_CALLS = 10_000
 
 
 class AuditLog:

@@ -17,6 +17,7 @@ from moto.core.exceptions import JsonRESTError
 from moto.core.responses import ActionResult
 
 from lab.aws.audit import AuditLog
+from lab.aws.outcome import CONNECTION_DROPPED
 from lab.aws.settings import Settings
 
 _DATA_EVENTS: dict[str, frozenset[str]] = {
@@ -124,6 +125,9 @@ def select_events(events: list[dict[str, Any]], request: Mapping[str, Any]) -> d
 
 
 def _is_management(entry: Mapping[str, Any]) -> bool:
+    if entry["outcome"] == CONNECTION_DROPPED:
+        # It never reached AWS.
+        return False
     return entry["action"] not in _DATA_EVENTS.get(entry["service"], frozenset())
 
 

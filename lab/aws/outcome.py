@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Iterable
 
+# The outcome of a call whose connection a fault cut before the call was carried out.
+CONNECTION_DROPPED = "ConnectionDropped"
 _XML_CODE = re.compile(rb"<Code>([^<]+)</Code>")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -31,15 +32,7 @@ class AwsLab:
 
     def client(self, service: str, access_key: str = "LABOPERATOR", **options: Any) -> Any:
         """A boto3 client that does not retry, so that each call is one request."""
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name="us-east-1",
-            aws_access_key_id=access_key,
-            aws_secret_access_key="not-a-real-one",
-            config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
-            **options,
-        )
+        return _client(self.endpoint, service, access_key, **options)
 
     def control(self, path: str, **body: Any) -> Any:
         """Ask a control route; returns its answer, or {"error": ...} where it refuses."""
@@ -47,13 +40,26 @@ class AwsLab:
         try:
             with urllib.request.urlopen(request, timeout=10) as response:
                 return json.load(response)
-        except urllib.error.HTTPError as error:
-            assert error.code == 400
-            return json.load(error)
+        except urllib.error.HTTPError as refusal:
+            return json.load(refusal)
 
     def audit(self) -> list[dict[str, Any]]:
         """The lines of the audit log."""
         return [json.loads(line) for line in (self.folder / "audit.jsonl").read_text().splitlines()]
+
+
+@functools.cache
+def _client(endpoint: str, service: str, access_key: str, **options: Any) -> Any:
+    """Clients are slow to make and safe to share."""
+    return boto3.client(
+        service,
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=access_key,
+        aws_secret_access_key="not-a-real-one",
+        config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+        **options,
+    )
 
 
 def until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:

@@ -166,7 +166,8 @@ def test_rotated_values_begin_as_the_first_did(secrets: Any) -> None:
         rotate(secrets, token)
         rotated(secrets, token)
     members = json.loads(secrets.get_secret_value(SecretId="s")["SecretString"])
-    assert members["key"].startswith("canary~") and members["key"].count("~rotated~") == 1
+    assert members["key"].startswith("canary~rotated~")
+    assert members["key"].count("~rotated~") == 1
 
 
 def test_secrets_can_be_aged(clean_aws: AwsLab, secrets: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
+
 from tests.support.labs import running_lab
 
 Client = Callable[[str], Any]

@@ -18,6 +18,7 @@ import dns.rcode
 import psycopg2
 import pytest
 import redis
+
 from tests.support.labs import CHECKOUT, EMPTY, ask, running_lab
 
 

@@ -13,6 +13,7 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.client import
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.errors import explaining
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.lease_table import DynamoLeaseStore
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import OperationError, Refused
+from ansible_collections.opsbook.runbooks.plugins.module_utils.core.guard_options import GUARD
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.guardrails import (
     Opening,
     opening_of,
@@ -34,17 +35,6 @@ from ansible_collections.opsbook.runbooks.plugins.plugin_utils.receipt import Re
 warm(("sts", "dynamodb"))
 display = Display()
 
-OPTIONS: dict[str, Any] = {
-    "system": {"type": "str", "required": True},
-    "procedure": {"type": "dict", "required": True},
-    "environment_name": {"type": "str", "default": "production"},
-    "expected_account_id": {"type": "str", "default": ""},
-    "windows": {"type": "list", "elements": "dict", "default": []},
-    "freezes": {"type": "list", "elements": "dict", "default": []},
-    "lock": {"type": "dict", "default": {}},
-    "connection": {"type": "dict", "default": {}},
-}
-
 
 class ActionModule(ActionBase):
     _supports_check_mode = True
@@ -54,7 +44,7 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         die_with_parent()
-        _validated, options = self.validate_argument_spec(argument_spec=OPTIONS)
+        _validated, options = self.validate_argument_spec(argument_spec=GUARD)
         try:
             return {**result, **self._admit(options)}
         except OperationError as error:

@@ -12,6 +12,7 @@ from ansible.utils.display import Display
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.client import connector, warm
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.lease_table import DynamoLeaseStore
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import OperationError
+from ansible_collections.opsbook.runbooks.plugins.module_utils.core.guard_options import RELEASE
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.lease import digest_token
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.receipt import delete_receipt, load_receipt, lock_store
 
@@ -26,7 +27,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        _validated, options = self.validate_argument_spec(argument_spec={"system": {"type": "str", "required": True}})
+        _validated, options = self.validate_argument_spec(argument_spec=RELEASE)
         try:
             return {**result, "changed": False, "released": self._release(options["system"], task_vars or {})}
         except OperationError as error:
@@ -40,5 +41,5 @@ class ActionModule(ActionBase):
         released = DynamoLeaseStore(connector(store), store["table"]).release(system, digest_token(receipt.token))
         delete_receipt(system)
         if not released:
-            display.warning(f"The run lock of {system} was no longer ours when it was to be released; it is left alone.")
+            display.warning(f"The run lock of {system} is no longer ours and is left alone.")
         return released

@@ -108,10 +108,12 @@ ansible_facts:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.opsbook.runbooks.plugins.module_utils.core.guard_options import GUARD
+
 
 def main():
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    module.fail_json(msg="The guard is an action plugin and works on the controller only; it cannot be run as a module.")
+    module = AnsibleModule(argument_spec=GUARD, supports_check_mode=True)
+    module.fail_json(msg="The guard is an action plugin and works on the controller only.")
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ description:
   - The last task of every changing procedure, in an C(always) block with the tag C(always), through the role
     P(opsbook.runbooks.guard#role) with C(tasks_from=release).
   - Ends the lease that M(opsbook.runbooks.guard) took, if it still is this run's, and deletes the receipt.
-  - Without a receipt (check mode, or a guard that refused) it does nothing. A lock that is no longer ours is left alone,
-    with a warning.
+  - Without a receipt (check mode, or a guard that refused) it does nothing. A lock that is no longer ours is left
+    alone, with a warning.
 options:
   system:
     description: The system whose lock is given back.
@@ -51,9 +51,11 @@ released:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.opsbook.runbooks.plugins.module_utils.core.guard_options import RELEASE
+
 
 def main():
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=RELEASE, supports_check_mode=True)
     module.fail_json(msg="guard_release is an action plugin and works on the controller only.")
 
 

@@ -7,7 +7,6 @@ Sources: CloudWatch Logs API reference, DescribeLogGroups, LogStream, PutLogEven
 
 from __future__ import annotations
 
-import os.path
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,15 +59,17 @@ class LogGroup:
 
 
 def list_groups(connect: Connect, wanted: Sequence[str]) -> tuple[list[LogGroup], tuple[str, ...]]:
-    """The log groups meant by names and patterns, and the plain names that do not exist.
+    """The log groups meant by names and patterns, and the plain names that do not exist. None meant is none.
 
     All pages are read, narrowed by the prefix that all patterns share; `logGroupNamePattern` is not used, since its
     answers leave the retention out.
 
     :raises OperationError: when the groups cannot be listed
     """
+    if not wanted:
+        return [], ()
     prefix = common_prefix(wanted)
-    with explaining("list log groups", ", ".join(wanted) or "all"):
+    with explaining("list log groups", ", ".join(wanted)):
         found = all_pages(connect("logs"), "describe_log_groups", "logGroups",
                           **({"logGroupNamePrefix": prefix} if prefix else {}))
         groups = {entry["logGroupName"]: _group(entry) for entry in found}
@@ -77,8 +78,12 @@ def list_groups(connect: Connect, wanted: Sequence[str]) -> tuple[list[LogGroup]
 
 
 def common_prefix(wanted: Sequence[str]) -> str:
-    """What all names and patterns begin with, up to the first sign of a pattern."""
-    return os.path.commonprefix([re.split(r"[*?\[]", name, maxsplit=1)[0] for name in wanted])
+    """What all names and patterns, at least one, begin with, up to the first sign of a pattern."""
+    fixed = sorted(re.split(r"[*?\[]", name, maxsplit=1)[0] for name in wanted)
+    first, last = fixed[0], fixed[-1]
+    # Sorted texts share what the first and the last share.
+    length = next((at for at, signs in enumerate(zip(first, last)) if signs[0] != signs[1]), len(first))
+    return first[:length]
 
 
 def last_written(client: Any, name: str, now: datetime) -> datetime | None:

@@ -9,7 +9,7 @@ events past their retention are deleted for good, usually within 72 hours; an ac
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 

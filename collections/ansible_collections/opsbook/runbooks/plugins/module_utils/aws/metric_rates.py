@@ -56,7 +56,7 @@ def rates_of(given: Sequence[Mapping[str, Any]], metrics: Sequence[Metric]) -> t
     """
     rates = tuple(Rate(one["name"], one["numerator"], one["denominator"], one.get("idle") or "unknown", bounds_of(one))
                   for one in given)
-    names = [one.name for one in (*metrics, *rates)]
+    names = [*(metric.name for metric in metrics), *(rate.name for rate in rates)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise Refused("read metrics", ", ".join(twice), "the name is used more than once", "Give each its own.")

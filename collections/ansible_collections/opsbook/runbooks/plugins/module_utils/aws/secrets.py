@@ -66,11 +66,13 @@ class Secret:
 def secret_names(connect: Connect, wanted: Sequence[str]) -> list[str]:
     """The secrets meant by names, ARNs and patterns of names. Plain ones are taken as they are, without listing.
 
+    None meant is none: a system that declares no secret must not have all of the account's rotated.
+
     :raises OperationError: when the secrets cannot be listed
     """
-    if wanted and not has_pattern(wanted):
+    if not has_pattern(wanted):
         return list(dict.fromkeys(wanted))
-    with explaining("list secrets", ", ".join(wanted) or "all"):
+    with explaining("list secrets", ", ".join(wanted)):
         existing = [str(secret["Name"]) for secret in all_pages(connect("secretsmanager"), "list_secrets", "SecretList")]
     chosen = select(wanted, existing)
     return [*sorted(chosen.chosen), *chosen.absent]

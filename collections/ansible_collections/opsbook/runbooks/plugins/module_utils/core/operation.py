@@ -178,7 +178,7 @@ def _apply_and_verify(
     except OperationError as error:
         report.error = error.message()
     if report.failed and operation.recover is not None and report.plan.changes:
-        _recover(operation, report)
+        _recover(operation.recover, report)
 
 
 def _apply_one(operation: Operation[State], run: Run, change: Change) -> Outcome:
@@ -205,10 +205,9 @@ def _note(outcomes: Sequence[Done[Change, Outcome]], report: Report) -> None:
             })
 
 
-def _recover(operation: Operation[State], report: Report) -> None:
-    assert operation.recover is not None
+def _recover(recover: Callable[[Plan, Sequence[Evidence]], Recovery], report: Report) -> None:
     try:
-        recovery = operation.recover(report.plan, report.evidence)
+        recovery = recover(report.plan, report.evidence)
     except OperationError as error:
         report.recovery = f"Recovery failed too: {error.message()}"
         return
