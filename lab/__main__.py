@@ -25,6 +25,11 @@ def main(arguments: list[str] | None = None) -> int:
     except LabError as error:
         complain(str(error))
         return 1
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough; the work was done before anything was said. Without a place to
+        # write to, the interpreter would complain once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,13 +80,17 @@ def _up(folder: Path, options: argparse.Namespace) -> int:
     status, started = lifecycle.up(folder, dict(options.settings))
     if started:
         seconds = time.monotonic() - begun
-        say(f"Lab {status['name']} is up after {seconds:.1f} seconds: {', '.join(status['systems'])}")
+        say(f"Lab {status['name']} is up after {seconds:.1f} seconds: {_systems(status)}")
     else:
         say(f"Lab {status['name']} is running already, since {status['started']}")
         if options.settings:
             complain("--set has no effect on a running lab")
     _show(status)
     return 0
+
+
+def _systems(status: dict[str, Any]) -> str:
+    return ", ".join(status["systems"]) or "no systems"
 
 
 def _show(status: dict[str, Any]) -> None:
@@ -104,7 +113,7 @@ def _status(folder: Path, options: argparse.Namespace) -> int:
     if options.json:
         say(json.dumps(status, indent=2))
         return 0
-    say(f"Lab {status['name']} is up since {status['started']} (pid {status['pid']}): {', '.join(status['systems'])}")
+    say(f"Lab {status['name']} is up since {status['started']} (pid {status['pid']}): {_systems(status)}")
     _show(status)
     return 0
 

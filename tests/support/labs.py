@@ -1,83 +1,70 @@
-"""Short-lived labs for tests: run the command as a person does, and look for what it leaves behind."""
+"""A whole lab of its own for tests that run procedures."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-# A lab without an estate starts in half the time; the web side and the servers are the same.
-EMPTY = ("--set", "systems=[]")
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+import boto3
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def lab(verb: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `python -m lab VERB --folder FOLDER ...` from some other folder and wait for it."""
-    return subprocess.run(
-        [sys.executable, "-m", "lab", *verb.split(), "--folder", str(folder), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder.parent,
-        env={**os.environ, "PYTHONPATH": f"{CHECKOUT}{os.pathsep}{CHECKOUT / 'collections'}"},
-        timeout=90,
-    )
+@dataclass(frozen=True)
+class Lab:
+    """A running lab."""
+
+    folder: Path
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """What `python -m lab status --json` prints."""
+        status: dict[str, Any] = json.loads((self.folder / "status.json").read_text(encoding="utf-8"))
+        return status
+
+    @property
+    def canaries(self) -> list[str]:
+        """Every secret of this lab."""
+        return [str(value) for value in json.loads((self.folder / "canaries.json").read_text(encoding="utf-8"))]
+
+    def client(self, service: str) -> Any:
+        """A client whose calls are not audited."""
+        return boto3.client(service, endpoint_url=self.status["endpoints"]["aws"], region_name="us-east-1",
+                            aws_access_key_id="LABSEEDER", aws_secret_access_key="lab")
+
+    def control(self, path: str, body: dict[str, Any], of: str = "aws") -> Any:
+        """POST to a control route of the lab's AWS or web server."""
+        url = f"{self.status['endpoints'][of]}/lab/{path}"
+        request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return json.load(reply)
+
+    def reset(self) -> None:
+        """Bring the lab back to how it was freshly seeded."""
+        lab_command("reset", "--folder", str(self.folder))
+
+
+def lab_command(*arguments: str) -> str:
+    """Run `python -m lab` and return what it printed."""
+    done = subprocess.run([sys.executable, "-m", "lab", *arguments], cwd=ROOT, capture_output=True, text=True,
+                          timeout=120, check=False)
+    if done.returncode:
+        raise RuntimeError(f"python -m lab {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
 
 
 @contextmanager
-def running_lab(folder: Path, *arguments: str) -> Iterator[dict[str, Any]]:
-    """A lab's status, while it runs; taken down afterwards."""
-    started = lab("up", folder, *arguments)
+def running_lab(folder: Path) -> Iterator[Lab]:
+    """Start a lab in a folder of its own; stop it and all it started at the end."""
+    lab_command("up", "--folder", str(folder))
     try:
-        assert started.returncode == 0, started.stderr
-        yield json.loads(lab("status", folder, "--json").stdout)
+        yield Lab(folder)
     finally:
-        lab("down", folder)
-
-
-def processes_of(folder: Path) -> list[str]:
-    """Command lines of the processes that work in a lab's folder: all of a lab's processes do."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            place = os.readlink(process / "cwd").removesuffix(" (deleted)")
-            if Path(place).is_relative_to(folder):
-                found.append((process / "cmdline").read_text().replace("\0", " "))
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue  # Gone meanwhile, or somebody else's.
-    return [line for line in found if line]
-
-
-def until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """Poll until the condition gives something true, and return that; fail after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited {seconds} seconds in vain"
-        time.sleep(0.02)
-    return value
-
-
-def ask(
-    url: str, body: Any = None, method: str | None = None, headers: Mapping[str, str] | None = None
-) -> tuple[int, Any]:
-    """Status and body of a request; the body parsed where it is JSON. A body given goes out as JSON."""
-    data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, dict(headers or {}), method=method)
-    try:
-        with _OPENER.open(request, timeout=10) as response:
-            status, text = response.status, response.read().decode()
-    except urllib.error.HTTPError as error:
-        status, text = error.code, error.read().decode()
-    try:
-        return status, json.loads(text)
-    except ValueError:
-        return status, text
+        lab_command("down", "--folder", str(folder))

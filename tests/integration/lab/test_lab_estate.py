@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.support.labs import running_lab
+from tests.support.short_lived_labs import running_lab
 
 Client = Callable[[str], Any]
 CLUSTER = "production-cluster"

@@ -19,7 +19,7 @@ import pytest
 import redis
 
 from lab import folders
-from tests.support.labs import EMPTY, ask, lab, processes_of, running_lab, until
+from tests.support.short_lived_labs import EMPTY, ask, lab, processes_of, running_lab, until
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children that their parent died")
 
@@ -65,6 +65,17 @@ def test_status_for_people_names_the_endpoints_and_the_way_to_stop(shared: dict[
     assert all(endpoint in shown for endpoint in shared["endpoints"].values())
     assert "python -m lab down" in shown
     assert shared["credentials"]["secret_key"] not in shown
+
+
+def test_a_reader_that_has_seen_enough_gets_no_traceback(shared: dict[str, Any]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "lab", "status", "--folder", shared["folder"]]
+    result = subprocess.run(
+        command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False, cwd=folders.CHECKOUT
+    )
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_reset_brings_everything_back_to_its_fresh_state(shared: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ import psycopg2
 import pytest
 import redis
 
-from tests.support.labs import CHECKOUT, EMPTY, ask, running_lab
+from tests.support.short_lived_labs import CHECKOUT, EMPTY, ask, running_lab
 
 
 @pytest.fixture(scope="module")

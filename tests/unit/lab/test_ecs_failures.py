@@ -170,6 +170,7 @@ def test_a_deployment_ends_by_request(kind: str, asked: str, ended: str, primary
     assert lab.service.history.entries[0].status == asked
     service = lab.at(40.0)
     assert (service.history.entries[0].status, service.primary.rollout_state) == (ended, primary_state)
+    assert (service.history.entries[0].stopped_at is not None) == (kind == "ABORT")
     assert running_numbers(service) == [good.number] * 2
 
 
@@ -223,3 +224,13 @@ def test_a_service_that_fails_for_a_year_is_still_quick_to_look_at() -> None:
     failed = lab.at(30.0).primary.failed_tasks
     assert 2 * 365 * DAY / 1700 < failed < 2 * 365 * DAY / 1600
     assert len(lab.service.pool.tasks) < 12
+
+
+def test_an_old_deployment_gets_its_task_back_when_its_successor_took_the_place_and_failed() -> None:
+    lab = steady(1, {"minimumHealthyPercent": 100, "maximumPercent": 100})
+    old = lab.service.primary.number
+    lab.images.fail(IMAGE, CANNOT_PULL)
+    new = lab.deploy(20.0, "api:2")
+    lab.service.stop_task(21.0, lab.at(21.0).pool.running()[0], "trying")
+    assert [task.number for task in lab.at(21.8).pool.pending()] == [new.number]
+    assert running_numbers(lab.at(30.0)) == [old]

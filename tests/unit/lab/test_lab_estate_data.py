@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -19,7 +20,7 @@ def test_a_series_has_a_point_a_minute_from_three_hours_ago_to_twelve_hours_ahea
     times = [time for time, _ in points(CPU, NOW)]
     assert times[0] == NOW.replace(second=0) - timedelta(hours=3)
     assert times[-1] == NOW.replace(second=0) + timedelta(hours=12)
-    assert {later - earlier for earlier, later in zip(times, times[1:], strict=False)} == {timedelta(minutes=1)}
+    assert {later - earlier for earlier, later in pairwise(times)} == {timedelta(minutes=1)}
 
 
 def test_a_series_repeats_for_its_seed_and_differs_between_metrics_and_seeds() -> None:

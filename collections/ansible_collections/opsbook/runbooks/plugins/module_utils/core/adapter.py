@@ -16,7 +16,7 @@ from ansible.module_utils.common.parameters import remove_values
 
 from ..incident.journal import Journal, affected_by, read_journal
 from .approval import refuse_unapproved
-from .errors import MissingLibrary, OperationError
+from .errors import MissingLibrary, OperationError, Skipped
 from .evidence import HEALTHY
 from .gate import Judgement
 from .limits import Limits
@@ -148,6 +148,9 @@ def _finish(module: AnsibleModule, work: Callable[[], dict[str, Any]]) -> None:
         result = work()
     except MissingLibrary as error:
         module.fail_json(msg=missing_required_lib(error.library, url=error.url or None))
+    except Skipped as error:
+        # The whole result, all of it empty, so that what a playbook reads of it is there.
+        module.exit_json(**{**Report().as_result(False), "skipped": True, "msg": scrub(module, error.message())})
     except OperationError as error:
         _fail(module, error.message(), error, error.details)
     except Exception as error:

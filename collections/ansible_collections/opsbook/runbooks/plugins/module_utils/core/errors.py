@@ -46,6 +46,10 @@ class Missing(OperationError):
     """The resource does not exist."""
 
 
+class Skipped(OperationError):
+    """There is nothing to do here for a reason that is no fault, as a tool that this machine does not have."""
+
+
 class Stopped(OperationError):
     """No new change may start: the deadline passed, the lease is lost, or the launcher is gone."""
 

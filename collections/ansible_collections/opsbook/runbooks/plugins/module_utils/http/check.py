@@ -12,13 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from ..core.coverage import Collected, Coverage, Gap
 from ..core.errors import Refused
 from ..core.evidence import Evidence
 from ..core.run import Run
-from .exchange import LARGEST_BODY, PORTS, Answer, Request, address_of, fetch, secrets_of
+from .exchange import LARGEST_BODY, Answer, Request, address_of, fetch, origin_of, secrets_of
 from .tls import context_of, days_left
 
 ABSENT = "(absent)"
@@ -174,13 +173,11 @@ def _endpoint(given: Mapping[str, Any]) -> Endpoint:
     fields, contains = given.get("json") or {}, given.get("contains") or ""
     method = given.get("method") or "GET"
     try:
-        parts = urlsplit(url)
-        usable = parts.scheme in PORTS and bool(parts.hostname) and parts.port != 0
+        origin_of(url)
     except ValueError:
-        usable = False
-    if not usable:
         # Not the URL itself: it may carry a secret.
-        raise Refused("check an endpoint", name, "its URL is no http or https address", "Give https://host/path.")
+        raise Refused("check an endpoint", name, "its URL is no http or https address",
+                      "Give https://host/path.") from None
     if method == "HEAD" and (fields or contains):
         raise Refused("check an endpoint", name, "an answer to HEAD has no body", "Use GET, or leave out json, contains.")
     headers = {str(header): str(value) for header, value in (given.get("headers") or {}).items()}

@@ -56,7 +56,7 @@ class Resolved:
     :param outcome: "answered", "NXDOMAIN" (no such name) or "NoAnswer" (the name has no records of that type)
     :param records: sorted, as `normal` writes them
     :param ttl: seconds the answer may be kept; None where there is none
-    :param canonical_name: what the name is an alias of, itself where it is none
+    :param canonical_name: what the name is an alias of, itself where it is none; empty without an answer
     """
 
     question: Question
@@ -147,26 +147,22 @@ def _resolve(resolver: dns.resolver.Resolver, question: Question, timeout: float
         answer = resolver.resolve(question.name, question.type, lifetime=timeout, search=False)
     except dns.resolver.NXDOMAIN:
         return Resolved(question, NO_NAME)
-    except dns.resolver.NoAnswer as error:
-        return Resolved(question, NO_RECORDS, canonical_name=_name(error.response().canonical_name()))
+    except dns.resolver.NoAnswer:
+        return Resolved(question, NO_RECORDS)
     except (dns.name.LabelTooLong, dns.name.NameTooLong, dns.name.EmptyLabel) as error:
         raise Refused("look up a name", question.name, str(error), "Give a domain name.") from error
     except dns.exception.DNSException as error:
         raise OperationError("look up a name", question.name, _silence(error, timeout),
                              "Try again, or ask another `server`.") from error
     records = sorted({normal(question.type, _text(record)) for record in answer})
-    return Resolved(question, ANSWERED, tuple(records), answer.rrset.ttl if answer.rrset else None,
-                    _name(answer.canonical_name))
+    canonical = answer.canonical_name.to_text(omit_final_dot=True).lower()
+    return Resolved(question, ANSWERED, tuple(records), answer.rrset.ttl if answer.rrset else None, canonical)
 
 
 def _text(record: Any) -> str:
     """A record as text; the parts of a TXT record are one text (RFC 7208, section 3.3)."""
     strings = getattr(record, "strings", None)
     return b"".join(strings).decode(errors="replace") if strings is not None else str(record)
-
-
-def _name(name: Any) -> str:
-    return str(name.to_text(omit_final_dot=True)).lower()
 
 
 def _silence(error: Exception, timeout: float) -> str:

@@ -9,13 +9,15 @@ too, with its reason. Secrets (headers, a user name and password in the URL) go 
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Callable
-from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from ..core.errors import Refused
 from .tls import expiry_of, presented_certificate
@@ -79,6 +81,7 @@ class _Exchange:
     deadline: float
     redirects: list[str] = field(default_factory=list)
     expiry: datetime | None = None
+    last: tuple[str, int] = ("", 0)
 
     def left(self) -> float:
         left = self.deadline - self.monotonic()
@@ -88,7 +91,10 @@ class _Exchange:
 
     def note_certificate(self, certificate: bytes | None) -> None:
         if certificate:
-            expiry = expiry_of(certificate)
+            try:
+                expiry = expiry_of(certificate)
+            except ValueError as error:
+                raise ssl.SSLError("the dates of its certificate cannot be read") from error
             self.expiry = min(self.expiry, expiry) if self.expiry else expiry
 
 
@@ -97,6 +103,17 @@ def address_of(url: str) -> str:
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     return f"{host}:{parts.port or PORTS.get(parts.scheme, '')}{parts.path or '/'}"
+
+
+def origin_of(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port of a URL.
+
+    :raises ValueError: when it is no http or https address
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in PORTS or not parts.hostname:
+        raise ValueError("not an http or https address")
+    return parts.scheme, parts.hostname, parts.port or PORTS[parts.scheme]
 
 
 def secrets_of(url: str, headers: Mapping[str, str]) -> tuple[str, ...]:
@@ -115,13 +132,11 @@ def fetch(request: Request, context: ssl.SSLContext, monotonic: Callable[[], flo
     """
     started = monotonic()
     exchange = _Exchange(context, monotonic, started + request.timeout)
-    parts = urlsplit(request.url)
     try:
-        answer = _follow(exchange, request, parts)
+        answer = _follow(exchange, request)
     except ssl.SSLCertVerificationError as error:
-        where = urlsplit(f"//{exchange.redirects[-1]}") if exchange.redirects else parts
-        exchange.note_certificate(presented_certificate(
-            where.hostname or "", where.port or PORTS["https"], max(0.1, exchange.deadline - monotonic())))
+        with contextlib.suppress(OSError):
+            exchange.note_certificate(presented_certificate(*exchange.last, exchange.left()))
         answer = Answer(untrusted=error.verify_message or "not trusted")
     except (OSError, http.client.HTTPException) as error:
         answer = Answer(failure=_reason(error, request.timeout))
@@ -133,73 +148,74 @@ def fetch(request: Request, context: ssl.SSLContext, monotonic: Callable[[], flo
                    expiry=exchange.expiry)
 
 
-def _follow(exchange: _Exchange, request: Request, origin: SplitResult) -> Answer:
-    parts, method = origin, request.method
+def _follow(exchange: _Exchange, request: Request) -> Answer:
+    url = request.url
     while True:
-        headers = _headers(request.headers, origin) if _same_origin(parts, origin) else dict(SENT)
-        answer, location = _ask(exchange, method, parts, headers)
+        headers = _headers(request) if origin_of(url) == origin_of(request.url) else SENT
+        answer, location = _ask(exchange, request.method, url, headers)
         if answer.status not in REDIRECTS or answer.status in request.final or not location:
             return answer
-        parts = urlsplit(urljoin(parts.geturl(), location))
-        exchange.redirects.append(address_of(parts.geturl()))
-        if parts.scheme not in PORTS or not parts.hostname:
-            return Answer(failure="it was redirected to what is no http or https address")
-        if len(exchange.redirects) > MOST_REDIRECTS:
+        if len(exchange.redirects) == MOST_REDIRECTS:
             return Answer(failure=f"it was redirected more than {MOST_REDIRECTS} times")
+        try:
+            url = urljoin(url, location)
+            origin_of(url)
+        except ValueError:
+            return Answer(failure="it was redirected to what is no http or https address")
+        exchange.redirects.append(address_of(url))
 
 
-def _ask(
-    exchange: _Exchange, method: str, parts: SplitResult, headers: Mapping[str, str]
-) -> tuple[Answer, str | None]:
+def _ask(exchange: _Exchange, method: str, url: str, headers: Mapping[str, str]) -> tuple[Answer, str | None]:
     """One answer and where it redirects to."""
-    host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
+    scheme, host, port = origin_of(url)
+    exchange.last = host, port
     connection = http.client.HTTPConnection(host, port, timeout=exchange.left())
-    if parts.scheme == "https":
+    if scheme == "https":
         connection = http.client.HTTPSConnection(host, port, timeout=exchange.left(), context=exchange.context)
     try:
         connection.connect()
-        if isinstance(connection.sock, ssl.SSLSocket):
-            exchange.note_certificate(connection.sock.getpeercert(binary_form=True))
-        target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._") + (
-            f"?{quote(parts.query, safe='/%:@!$&*+,;=~-._?()')}" if parts.query else "")
-        connection.request(method, target, headers=dict(headers))
+        # The connection lets go of its socket once the answer has begun.
+        sock = connection.sock
+        if isinstance(sock, ssl.SSLSocket):
+            exchange.note_certificate(sock.getpeercert(binary_form=True))
+        connection.request(method, _target(url), headers=headers)
         response = connection.getresponse()
-        body = _body(exchange, response, connection)
+        body = _body(exchange, response, sock)
         return Answer(response.status, body[:LARGEST_BODY], response.headers.get_content_charset() or "utf-8",
                       len(body) > LARGEST_BODY), response.headers.get("Location")
     finally:
         connection.close()
 
 
-def _body(exchange: _Exchange, response: http.client.HTTPResponse, connection: http.client.HTTPConnection) -> bytes:
+def _target(url: str) -> str:
+    """Path and query as the request line carries them; what is encoded already stays so."""
+    parts = urlsplit(url)
+    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
+    return f"{path}?{quote(parts.query, safe='/%:@!$&()*+,;=~?')}" if parts.query else path
+
+
+def _body(exchange: _Exchange, response: http.client.HTTPResponse, sock: socket.socket) -> bytes:
     """The body, a byte more than may be kept where it is longer."""
     body = bytearray()
     while len(body) <= LARGEST_BODY:
-        if connection.sock is not None:
-            connection.sock.settimeout(exchange.left())
-        exchange.left()
+        sock.settimeout(exchange.left())
         chunk = response.read1(min(CHUNK, LARGEST_BODY + 1 - len(body)))
         if not chunk:
             break
         body += chunk
+    if response.length and len(body) <= LARGEST_BODY:
+        # read1 does not mind a connection that ends too early.
+        raise http.client.IncompleteRead(bytes(body), response.length)
     return bytes(body)
 
 
-def _headers(given: Mapping[str, str], origin: SplitResult) -> dict[str, str]:
-    headers = {**SENT, **given}
-    if origin.username and "authorization" not in {name.lower() for name in given}:
-        pair = f"{unquote(origin.username)}:{unquote(origin.password or '')}"
-        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
-    own = {name.lower() for name in given}
-    return {name: value for name, value in headers.items() if name in given or name.lower() not in own}
-
-
-def _same_origin(one: SplitResult, other: SplitResult) -> bool:
-    return _origin(one) == _origin(other)
-
-
-def _origin(parts: SplitResult) -> tuple[str, str | None, int]:
-    return parts.scheme, parts.hostname, parts.port or PORTS[parts.scheme]
+def _headers(request: Request) -> dict[str, str]:
+    parts = urlsplit(request.url)
+    headers = {name.lower(): value for name, value in {**SENT, **request.headers}.items()}
+    if parts.username:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers.setdefault("authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")
+    return headers
 
 
 def _reason(error: Exception, timeout: float) -> str:

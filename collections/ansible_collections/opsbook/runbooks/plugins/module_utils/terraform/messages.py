@@ -135,7 +135,7 @@ def explain(attempted: str, project: str, errors: Sequence[Diagnostic], otherwis
     :param otherwise: what it wrote to its standard error, where it told no diagnostics
     """
     summaries = {error.summary for error in errors}
-    reason = "; ".join(error.text() for error in errors) or plain_error(otherwise) or "terraform gave no reason"
+    reason = "; ".join(error.text() for error in errors) or plain_error(otherwise)
     return OperationError(attempted, project, reason, _advice(summaries))
 
 

@@ -78,17 +78,17 @@ def _start(request: dict[str, Any]) -> int:
 
 def _wait(child: int, channel: socket.socket, woken: int) -> int:
     """The exit code of the child; negative when a signal ended it."""
-    watched = [channel]
+    watched: list[Any] = [woken, channel]
     while True:
         finished, status = os.waitpid(child, os.WNOHANG)
         if finished:
             return os.waitstatus_to_exitcode(status)
-        ready = select.select([woken, *watched], [], [])[0]
+        ready = select.select(watched, [], [])[0]
         if woken in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(woken, 512)
         if channel in ready:
-            watched = []
+            watched = [woken]
             os.kill(child, signal.SIGINT)
 
 
