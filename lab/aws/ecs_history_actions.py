@@ -39,7 +39,7 @@ class HistoryActions:
             and (after is None or entry.created_at >= after)
             and (before is None or entry.created_at <= before)
         ]
-        return ActionResult(paginate(briefs, parameters, "serviceDeployments", default=20))
+        return ActionResult(paginate(briefs, parameters, "serviceDeployments", 20, _arn))
 
     def describe_service_deployments(self, response: EcsResponse) -> ActionResult:
         """Describe service deployments by ARN; unknown ones are failures."""
@@ -103,6 +103,10 @@ class HistoryActions:
 
 def _entry(service: EcsService, identifier: str) -> ServiceDeployment | None:
     return next((entry for entry in service.rollout.history.entries if entry.id == identifier), None)
+
+
+def _arn(brief: dict[str, Any]) -> str:
+    return str(brief["serviceDeploymentArn"])
 
 
 def _seconds(value: Any) -> float | None:

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lab.aws.ecs_state import EcsError
+from lab.aws.paging import BadToken, page_of
 
 
-def paginate(items: Sequence[Any], parameters: Mapping[str, Any], key: str, default: int = 100) -> dict[str, Any]:
-    """One page of `items` under `key`, with `nextToken` while there is more.
+def paginate(
+    items: Sequence[Any],
+    parameters: Mapping[str, Any],
+    member: str,
+    default: int = 100,
+    order: Callable[[Any], str] = str,
+) -> dict[str, Any]:
+    """One page of `items` as `member`, with `nextToken` while there is more; items are sorted by `order`.
 
     Raises InvalidParameterException for a page size outside 1..100 or a token that no page gave.
     """
     size = int(parameters.get("maxResults") or default)
     if not 1 <= size <= 100:
         raise EcsError("InvalidParameterException", "maxResults must be between 1 and 100.")
-    start = _offset(parameters.get("nextToken"))
-    page = {key: list(items[start : start + size])}
-    if start + size < len(items):
-        return {**page, "nextToken": base64.b64encode(f"offset:{start + size}".encode()).decode()}
-    return page
-
-
-def _offset(token: str | None) -> int:
-    if not token:
-        return 0
     try:
-        name, _, offset = base64.b64decode(token, validate=True).decode().partition(":")
-        if name == "offset":
-            return int(offset)
-    except (binascii.Error, UnicodeDecodeError, ValueError) as error:
+        page, token = page_of(items, size, parameters.get("nextToken"), order)
+    except BadToken as error:
         raise EcsError("InvalidParameterException", "Invalid token.") from error
-    raise EcsError("InvalidParameterException", "Invalid token.")
+    return {member: page, "nextToken": token} if token else {member: page}
+
+
+def revision_order(task_definition: str, descending: bool = False) -> str:
+    """Sorts ARNs of task definitions as text by family and number, in either direction."""
+    family, _, number = task_definition.rpartition("/")[2].partition(":")
+    order = f"{family}\0{int(number):020}"
+    return "".join(chr(0x10FFFF - ord(letter)) for letter in order) if descending else order

@@ -112,7 +112,7 @@ class ServiceActions:
         ]
         for name in ("launchType", "schedulingStrategy"):
             shapes = [shape for shape in shapes if parameters.get(name) in (None, shape.get(name))]
-        arns = [shape["serviceArn"] for shape in shapes]
+        arns = sorted(shape["serviceArn"] for shape in shapes)
         return ActionResult(paginate(arns, parameters, "serviceArns", default=10))
 
     def _deploy(self, service: EcsService, definition: TaskDefinition) -> None:

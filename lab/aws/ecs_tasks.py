@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -10,7 +11,7 @@ from moto.ecs.models import Task as StoredTask
 from moto.ecs.responses import EC2ContainerServiceResponse as EcsResponse
 
 from lab.aws.ecs_model import ACTIVE, PENDING, RUNNING, STOPPED, Task
-from lab.aws.ecs_paging import paginate
+from lab.aws.ecs_paging import paginate, revision_order
 from lab.aws.ecs_shapes import launch_of, task_shape
 from lab.aws.ecs_state import EcsError, EcsService, EcsState, require_cluster
 
@@ -48,7 +49,7 @@ class TaskActions:
             for facts in self._facts(backend, cluster)
             if all(value is None or facts[name] == value for name, value in wanted.items())
         ]
-        return ActionResult(paginate(arns, parameters, "taskArns"))
+        return ActionResult(paginate(sorted(arns), parameters, "taskArns"))
 
     def describe_tasks(self, response: EcsResponse) -> ActionResult:
         """Describe tasks by identifier or ARN; unknown ones are failures."""
@@ -111,14 +112,14 @@ class TaskActions:
         """List task definitions by family and revision, ascending or descending, page by page."""
         parameters = response._get_params()
         family, status = parameters.get("familyPrefix"), parameters.get("status") or ACTIVE
+        order = partial(revision_order, descending=parameters.get("sort") == "DESC")
         found = [
-            (name, number, definition.arn)
+            definition.arn
             for name, revisions in response.ecs_backend.task_definitions.items()
-            for number, definition in revisions.items()
+            for definition in revisions.values()
             if definition.status == status and family in (None, name)
         ]
-        found.sort(reverse=parameters.get("sort") == "DESC")
-        return ActionResult(paginate([arn for *_, arn in found], parameters, "taskDefinitionArns"))
+        return ActionResult(paginate(sorted(found, key=order), parameters, "taskDefinitionArns", order=order))
 
     def describe_task_definition(self, response: EcsResponse) -> ActionResult:
         """Describe a revision; a family alone means its latest active one, not merely its latest."""

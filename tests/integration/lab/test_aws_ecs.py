@@ -230,3 +230,16 @@ def test_task_definitions_are_sorted_by_number_and_paged(lab: EcsLab) -> None:
     inactive = lab.ecs.list_task_definitions(familyPrefix="sorted", status="INACTIVE")["taskDefinitionArns"]
     assert inactive == arns[-1:]
     assert lab.ecs.describe_task_definition(taskDefinition="sorted")["taskDefinition"]["revision"] == 11
+
+
+@pytest.mark.parametrize("sort", ["ASC", "DESC"])
+def test_deregistering_between_two_pages_skips_and_repeats_nothing(lab: EcsLab, sort: str) -> None:
+    family = f"pruned-{sort.lower()}"
+    arns = [lab.register(family) for _ in range(12)]
+    expected = arns if sort == "ASC" else arns[::-1]
+    list_definitions = lab.ecs.list_task_definitions
+    first = list_definitions(familyPrefix=family, sort=sort, maxResults=5)
+    for arn in first["taskDefinitionArns"]:
+        lab.ecs.deregister_task_definition(taskDefinition=arn)
+    rest = list_definitions(familyPrefix=family, sort=sort, nextToken=first["nextToken"])
+    assert first["taskDefinitionArns"] + rest["taskDefinitionArns"] == expected

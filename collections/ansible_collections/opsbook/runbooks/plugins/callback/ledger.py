@@ -46,8 +46,9 @@ from ansible.release import __version__ as core_version
 
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.permit import process_started
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident import journal
-from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.journal import Journal, read_journal
-from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.record import EVIDENCE, JOURNAL, seal, unsealed
+from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.journal import Journal
+from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.orphans import seal_interrupted
+from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.record import EVIDENCE, JOURNAL, seal
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.summary import summarize
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.events import task_events
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.operator import operator_name, project_revision
@@ -132,17 +133,11 @@ class CallbackModule(CallbackBase):
             self._evidence.write("evidence", **common, **item)
 
     def _seal_orphans(self, records: Path) -> None:
-        for folder in unsealed(records):
-            if folder == self._folder:
-                continue
-            try:
-                if _is_running(folder):
-                    continue
-                seal(folder)
-            except (OSError, ValueError, KeyError) as error:
-                self._display.warning(f"The record of an earlier run could not be written: {folder.name}: {error}")
-            else:
-                self._display.display(f"An earlier run was interrupted; its record is {folder.name}")
+        sealed = seal_interrupted(records)
+        for run in sealed.runs:
+            self._display.display(f"An earlier run was interrupted; its record is in {run}")
+        for run, reason in sealed.failed.items():
+            self._display.warning(f"The record of an earlier run could not be written: {run}: {reason}")
 
 
 def _phase(task: Any) -> str:
@@ -167,9 +162,3 @@ def _evidence_of(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     results = result["results"] if isinstance(result.get("results"), list) else [result]
     return [item for entry in results if isinstance(entry, Mapping)
             for item in entry.get("evidence") or () if isinstance(item, Mapping)]
-
-
-def _is_running(folder: Path) -> bool:
-    started = next((event for event in read_journal(str(folder / JOURNAL)) if event["event"] == "run_started"), {})
-    launcher = int(started.get("launcher") or 0)
-    return bool(launcher) and process_started(launcher) == started.get("launcher_started")

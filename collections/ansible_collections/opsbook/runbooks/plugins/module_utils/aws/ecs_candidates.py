@@ -168,7 +168,7 @@ def _candidate(
         recorded = revisions.get(request.service_revision)
         if recorded is None:
             refuse(request.service_revision, "AWS does not know this service revision",
-                    "It keeps those since October 2024; name a task definition instead.")
+                   "It keeps those since October 2024; name a task definition instead.")
         return _returning(connect, service, history, completed, recorded, revisions)
     return Candidate(service, history, completed)
 

@@ -104,8 +104,8 @@ def _undo(candidate: Candidate, request: Request) -> Undo:
 
 def _refuse_other_controllers(service: Service, cluster: str) -> None:
     if service.controller != "ECS":
-        refuse(resource_of(cluster, service.name), f"{service.controller} makes the deployments of this service, not ECS",
-                "Deploy it there, and leave it out here.")
+        refuse(resource_of(cluster, service.name), f"{service.controller} makes the deployments of this service",
+               "Deploy it there, and leave it out here.")
 
 
 def _marker(candidate: Candidate) -> str | None:

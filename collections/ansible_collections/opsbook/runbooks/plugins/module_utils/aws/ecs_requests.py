@@ -52,14 +52,14 @@ def request_of(options: Mapping[str, Any]) -> Request:
         refuse("no service", "the list of services is empty", "Name services, or give '*' for all of the cluster.")
     if (definition or revision) and (len(set(services)) != 1 or has_pattern(services)):
         refuse(", ".join(services), "one task definition or service revision does not suit several services",
-                "Name one service, or leave the revision out to deploy each service's own again.")
+               "Name one service, or leave the revision out to deploy each service's own again.")
     if definition and not _DEFINITION.fullmatch(definition):
         refuse(definition, "it names no revision of a task definition", "Give family:revision or the full ARN.")
     if revision:
         _refuse_foreign_revision(revision, str(options["cluster"]), services[0])
     if force is False and not (definition or revision):
         refuse(", ".join(services), "neither a new deployment nor a revision was asked for",
-                "Set force_new_deployment, task_definition or service_revision.")
+               "Set force_new_deployment, task_definition or service_revision.")
     within = parse_duration(options["not_within"]) if options["not_within"] else None
     return Request(str(options["cluster"]), services, definition, revision,
                    not (definition or revision) if force is None else bool(force), within, bool(options["rollback"]))
@@ -71,7 +71,7 @@ def _refuse_foreign_revision(revision: str, cluster: str, service: str) -> None:
         refuse(revision, "it is not the ARN of a service revision", "Take it from an undo entry or ecs_service_info.")
     if (match["cluster"], match["service"]) != (cluster.rpartition("/")[2], service):
         refuse(revision, f"it belongs to {match['cluster']}/{match['service']}, not to {service}",
-                "Name the service it belongs to.")
+               "Name the service it belongs to.")
 
 
 def refuse(resource: str, reason: str, advice: str) -> NoReturn:

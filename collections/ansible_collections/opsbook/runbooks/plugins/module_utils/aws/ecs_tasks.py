@@ -1,6 +1,6 @@
 # Copyright: opsbook contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Why the tasks of an ECS service stopped. AWS keeps a stopped task for about an hour (DescribeTasks, API reference)."""
+"""Why the tasks of an ECS service stopped. AWS shows a stopped task for an hour (DescribeTasks, API reference)."""
 
 from __future__ import annotations
 
@@ -96,8 +96,8 @@ def _ending(container: StoppedContainer) -> str:
 
 
 def _task(reply: Mapping[str, Any]) -> StoppedTask:
-    containers = tuple(StoppedContainer(container.get("name", ""), container.get("exitCode"), container.get("reason", ""))
-                       for container in reply.get("containers") or ())
+    containers = tuple(StoppedContainer(entry.get("name", ""), entry.get("exitCode"), entry.get("reason", ""))
+                       for entry in reply.get("containers") or ())
     return StoppedTask(
         task=reply["taskArn"].rpartition("/")[2], task_definition=reply.get("taskDefinitionArn", ""),
         deployment=reply.get("startedBy", ""), stop_code=reply.get("stopCode", ""),

@@ -155,6 +155,8 @@ def _finish(module: AnsibleModule, work: Callable[[], dict[str, Any]]) -> None:
         _fail(module, error.message(), error, error.details)
     except Exception as error:
         _fail(module, f"Unexpected {type(error).__name__}: {error}. This is a defect of the module.", error, {})
+    for text in result.pop("warnings", ()):
+        module.warn(str(scrub(module, text)))
     if result.get("failed"):
         module.fail_json(msg=result.pop("msg"), exception="", **{k: v for k, v in result.items() if k != "failed"})
     module.exit_json(**result)

@@ -89,14 +89,6 @@ def seal(folder: Path) -> dict[str, Any]:
     return record
 
 
-def unsealed(records: Path) -> list[Path]:
-    """Folders of runs that have a journal and no record: still running, or killed."""
-    if not records.is_dir():
-        return []
-    return sorted(folder for folder in records.iterdir()
-                  if (folder / JOURNAL).exists() and not (folder / RECORD).exists())
-
-
 def _write(path: Path, text: str) -> None:
     """All of it or nothing: a reader never sees half a record."""
     temporary = path.with_name(f".{path.name}.part")
