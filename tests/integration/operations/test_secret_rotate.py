@@ -110,7 +110,7 @@ def test_a_failed_rotation_is_named_and_attempted_again_by_the_next_run(
 ) -> None:
     before, count = stages(aws, secret), versions(aws, secret)
     aws.control("secrets/rotation", {"secret": secret, "outcome": outcome, "seconds": 0.1})
-    failed = operate("secret_rotate", secrets=[secret], wait_timeout=1.5)
+    failed = operate("secret_rotate", secrets=[secret], wait_timeout=3)
     left = stages(aws, secret)
     assert failed["failed"] is True
     assert f"secret:{secret}" in failed["msg"]
@@ -232,7 +232,7 @@ def test_an_empty_list_means_none(operate: Operate, secret: str) -> None:
 def test_the_value_is_in_no_byte_of_a_result(aws: Aws, operate: Operate, secret: str) -> None:
     done = operate("secret_rotate", diff=True, secrets=[secret])
     aws.control("secrets/rotation", {"secret": secret, "outcome": "fail-test", "seconds": 0})
-    failed = operate("secret_rotate", diff=True, secrets=[secret], wait_timeout=1)
+    failed = operate("secret_rotate", diff=True, secrets=[secret], wait_timeout=3)
     aws.control("faults", {"faults": [{"service": "secretsmanager", "action": "*", "kind": "deny"}]})
     denied = operate("secret_rotate", diff=True, secrets=[secret])
     assert "msg" not in done

@@ -75,10 +75,10 @@ def apply() -> Apply:
 def state(folder: Path) -> dict[str, Any]:
     """Address to attributes, from the state file."""
     path = folder / "terraform.tfstate"
-    if not path.exists():
-        return {}
+    text = path.read_text() if path.exists() else ""
     found = {}
-    for resource in json.loads(path.read_text())["resources"]:
+    # Empty while terraform writes it.
+    for resource in json.loads(text)["resources"] if text else ():
         for instance in resource["instances"]:
             index = f"[{json.dumps(instance['index_key'])}]" if "index_key" in instance else ""
             found[f"{resource['type']}.{resource['name']}{index}"] = instance["attributes"]
@@ -154,7 +154,7 @@ def test_a_replacement_counts_as_destruction(project: Callable[[str], Path], app
 @real
 def test_limits_count_addresses(commerce: Path, apply: Apply) -> None:
     over = apply(commerce, variable_files=["production.tfvars"], max_affected="2")
-    assert "max_affected (2) allows 2 of 5 resources of the configuration" in over["msg"]
+    assert "max_affected (2) allows 2 of 6 resources of the configuration" in over["msg"]
     protected = apply(commerce, variable_files=["production.tfvars"], protected=["terraform_data.partner_allowlist"])
     assert "protected" in protected["msg"]
     assert state(commerce) == {}
@@ -186,9 +186,11 @@ def test_secrets_stay_out_of_results_journal_and_files(
         }
     """)
     journal = tmp_path / "journal.jsonl"
+    journal.touch()
     result = apply(folder, secret_variables={"declared": CANARY, "plain": CANARY}, diff=True,
                    guard={"journal": str(journal)})
     assert result["failed"] is True
+    assert "failed_resources" in result, result["msg"]
     assert [entry["resource"] for entry in result["failed_resources"]] == ["terraform:terraform_data.fails"]
     assert "provisioner error" in result["msg"]
     assert "change_started" in journal.read_text()

@@ -83,7 +83,7 @@ def test_masks(value: Any, sensitive: Any, unknown: Any, masked: Any) -> None:
     assert mask(value, sensitive, unknown) == masked
 
 
-def test_all_outputs_are_one_entry_and_no_resource() -> None:
+def test_all_outputs_together_are_one_entry() -> None:
     outputs = {"a": {"actions": ["create"], "before": None, "after": 1}, "b": {"actions": ["no-op"]},
                "c": {"actions": ["update"], "before": "s", "after": "t", "before_sensitive": True, "after_sensitive": True}}
 
@@ -91,7 +91,7 @@ def test_all_outputs_are_one_entry_and_no_resource() -> None:
 
     assert [(entry.address, entry.before, entry.after) for entry in plan.entries] == [
         ("output values", {"a": None, "c": SENSITIVE}, {"a": 1, "c": SENSITIVE})]
-    assert plan.considered == 1
+    assert plan.considered == 2
 
 
 def test_a_left_over_of_a_replacement_has_a_name_of_its_own() -> None:

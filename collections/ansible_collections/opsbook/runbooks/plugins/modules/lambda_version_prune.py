@@ -16,7 +16,7 @@ description:
 options:
   function_names:
     description:
-      - The functions, by name or shell-style pattern. An empty list means every function of the region.
+      - The functions, by name or shell-style pattern; V(*) means every function of the region, an empty list none.
     type: list
     elements: str
     required: true

@@ -11,6 +11,7 @@ as a template. Everything the module may change in the process is put back after
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -70,6 +71,8 @@ class DirectActionModule(ActionBase):  # type: ignore[misc]  # ansible-core publ
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        # The module's code too: Ansible's importer keeps no compiled files, each worker would compile it again.
+        _plugin(cls.__module__.rpartition(".")[2])
         warm((*cls.services, "dynamodb") if cls.changes_things else cls.services)
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -102,6 +105,9 @@ class DirectActionModule(ActionBase):  # type: ignore[misc]  # ansible-core publ
 
     def _run_here(self, module_args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         name = self._task.resolved_action or self._task.action
+        # What the parent left is never garbage here. Without this a collection walks all of it, and every page it
+        # touches is copied from the parent: two thirds of a client's creation time (measured).
+        gc.freeze()
         # As on the ordinary path: adds check mode, diff, verbosity and the like.
         self._update_module_args(name, module_args, task_vars)
         environment: dict[str, Any] = {}
@@ -131,10 +137,13 @@ def _guarded(task: Any, task_vars: Mapping[str, Any], templar: Any) -> dict[str,
         raise AnsibleActionFail(error.message()) from error
 
 
+def _plugin(module: str) -> Any:
+    return importlib.import_module(f"ansible_collections.opsbook.runbooks.plugins.modules.{module}")
+
+
 def _call_main(module: str) -> None:
-    plugin = importlib.import_module(f"ansible_collections.opsbook.runbooks.plugins.modules.{module}")
     with contextlib.suppress(SystemExit):
-        plugin.main()
+        _plugin(module).main()
 
 
 @contextlib.contextmanager

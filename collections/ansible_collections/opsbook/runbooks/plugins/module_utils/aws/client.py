@@ -49,6 +49,7 @@ CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 30
 
 _loader: Any = None
+_spare_session: Any = None
 
 
 def shared_loader() -> Any:
@@ -124,17 +125,32 @@ class _Connector:
 
 
 def _session(profile: str | None, region: str | None, key: str | None, secret: str | None, token: str | None) -> Any:
-    core = botocore.session.Session(profile=profile)
-    core.register_component("data_loader", shared_loader())
     return boto3.Session(
-        botocore_session=core, region_name=region,
+        botocore_session=_core_session(profile), region_name=region,
         aws_access_key_id=key, aws_secret_access_key=secret, aws_session_token=token)
 
 
+def _core_session(profile: str | None) -> Any:
+    """A session that nobody else uses: the one prepared before the fork, once, or a new one."""
+    global _spare_session
+    spare, _spare_session = _spare_session, None
+    if spare is not None and profile is None:
+        return spare
+    core = botocore.session.Session(profile=profile)
+    core.register_component("data_loader", shared_loader())
+    return core
+
+
 def warm(services: tuple[str, ...]) -> None:
-    """Parse the models of services into the shared loader, for processes that fork. Does nothing without boto3."""
+    """Parse the models of services into the shared loader, for processes that fork. Does nothing without boto3.
+
+    A session is prepared too: its handlers are registered, its credentials are not looked for.
+    """
+    global _spare_session
     if not HAS_BOTO3:
         return
+    if _spare_session is None:
+        _spare_session = _core_session(None)
     loader = shared_loader()
     loader.load_data("endpoints")
     loader.load_data("partitions")

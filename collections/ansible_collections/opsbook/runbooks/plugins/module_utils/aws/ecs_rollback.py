@@ -19,7 +19,7 @@ from .calls import call_once
 from .ecs_candidates import Completed
 from .ecs_definitions import ensure_definition, target_of
 from .ecs_history import GOING_BACK, OPEN, WENT_BACK, ServiceDeployment, read_revisions, read_service_deployments
-from .ecs_rollout import FAILING, GIVEN_UP, REPLACED, TIMED_OUT, Rollout, start_deployment
+from .ecs_rollout import FAILING, GIVEN_UP, REPLACED, ROLLED_BACK, TIMED_OUT, Rollout, start_deployment
 from .ecs_services import FAILED, Deployment, Service, read_services, resource_of, short
 
 NOTHING = "not rolled back, because"
@@ -45,7 +45,7 @@ def go_back(rollout: Rollout) -> Recovery:
     A deployment that is only slow is left alone, and so is a service whose state could not be read.
     """
     names = [name for name, verdict in rollout.verdicts.items()
-             if verdict.state in (GIVEN_UP, FAILING, REPLACED, TIMED_OUT) and rollout.expected[name].rolling]
+             if verdict.state in (GIVEN_UP, FAILING, REPLACED, ROLLED_BACK, TIMED_OUT) and rollout.expected[name].rolling]
     if not names:
         return Recovery("")
     ways = {done.item: _way_of(done) for done in

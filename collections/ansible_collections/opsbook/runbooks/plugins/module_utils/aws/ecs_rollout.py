@@ -22,13 +22,13 @@ from .calls import call_once
 from .client import Connect
 from .ecs_candidates import Candidate, decide, failure_bound, is_failing
 from .ecs_definitions import ensure_definition
-from .ecs_history import OPEN, SUCCESSFUL, ServiceDeployment, read_service_deployments
+from .ecs_history import GOING_BACK, OPEN, SUCCESSFUL, WENT_BACK, ServiceDeployment, read_service_deployments
 from .ecs_requests import Request
 from .ecs_services import FAILED, Deployment, Service, read_services, resource_of, service_of, short
 from .ecs_tasks import StoppedTask, stopped_tasks, why_stopped
 
 DONE, MOVING = "completed", "in progress"
-GIVEN_UP, FAILING, REPLACED = "failed", "failing", "replaced"
+GIVEN_UP, FAILING, REPLACED, ROLLED_BACK = "failed", "failing", "replaced", "rolled back"
 TIMED_OUT, UNREADABLE = "timed out", "unreadable"
 LAST_EVENTS = 5
 # Kept of the run's time for going back, so that a deployment found failing at the very end can still be stopped.
@@ -128,7 +128,8 @@ def verify_deployments(
     _wait(rollout)
     _look_into_failures(rollout)
     unstarted = sorted(planned - set(rollout.expected))
-    return [_evidence(rollout, name) for name in rollout.verdicts] + _evidence_of_unstarted(rollout, unstarted)
+    evidence = [item for name in rollout.verdicts for item in _evidence(rollout, name)]
+    return evidence + _evidence_of_unstarted(rollout, unstarted)
 
 
 def judge(service: Service, expected: Expected, entry: ServiceDeployment | None) -> Verdict:
@@ -139,8 +140,11 @@ def judge(service: Service, expected: Expected, entry: ServiceDeployment | None)
     primary = service.primary
     if service.status != "ACTIVE" or primary is None:
         return Verdict(GIVEN_UP, f"the service is {service.status}", service)
+    own = entry if entry is not None and entry.deployment == expected.deployment else None
     if primary.id != expected.deployment:
-        return Verdict(REPLACED, f"deployment {primary.id} has taken its place ({primary.rollout_reason})", service)
+        state = ROLLED_BACK if own and own.status in GOING_BACK | WENT_BACK else REPLACED
+        said = own.reason if own and own.reason else primary.rollout_reason
+        return Verdict(state, f"deployment {primary.id} has taken its place. {said}", service)
     if expected.task_definition and primary.task_definition != expected.task_definition:
         return Verdict(REPLACED, f"it runs {short(primary.task_definition)}", service)
     if primary.rollout_state == FAILED:
@@ -150,9 +154,8 @@ def judge(service: Service, expected: Expected, entry: ServiceDeployment | None)
                                 f"circuit breaker (bound: {failure_bound(service.desired)})", service)
     if not service.steady:
         return Verdict(MOVING, _progress(service), service)
-    if entry is not None and entry.deployment == expected.deployment and entry.status != SUCCESSFUL:
-        state = MOVING if entry.status in OPEN else REPLACED
-        return Verdict(state, f"the service deployment is {entry.status}: {entry.reason}", service)
+    if own is not None and own.status != SUCCESSFUL:
+        return Verdict(MOVING if own.status in OPEN else ROLLED_BACK, f"{own.status}: {own.reason}", service)
     return Verdict(DONE, "", service)
 
 
@@ -187,8 +190,9 @@ def _look(rollout: Rollout) -> list[str]:
     """Read and judge the services not settled yet; returns those still moving."""
     names = [name for name, verdict in rollout.verdicts.items() if verdict.state == MOVING]
     services, coverage = read_services(rollout.connect, rollout.run, rollout.request.cluster, names)
-    entries = read_service_deployments(
-        rollout.connect, [service.service_deployment for service in services if service.steady])
+    entries = read_service_deployments(rollout.connect, [
+        service.service_deployment for service in services
+        if service.steady or (service.primary and service.primary.id != rollout.expected[service.name].deployment)])
     for service in services:
         entry = entries.get(service.service_deployment)
         rollout.verdicts[service.name] = judge(service, rollout.expected[service.name], entry)
@@ -235,24 +239,25 @@ def _after_time(run: Run, verdict: Verdict, stopped: Sequence[StoppedTask]) -> t
     return (FAILING if failures >= bound or (failures and not running) else TIMED_OUT), said
 
 
-def _evidence(rollout: Rollout, name: str) -> Evidence:
+def _evidence(rollout: Rollout, name: str) -> list[Evidence]:
+    """The deployment expected and seen; for one that is not completed also why, and the service's last events."""
     verdict, expected = rollout.verdicts[name], rollout.expected[name]
-    service = verdict.service
-    desired = service.desired if service else rollout.candidates[name].service.desired
-    wanted = {"state": DONE, "deployment": expected.deployment, "task_definition": short(expected.task_definition),
-              "running": desired}
-    actual: dict[str, Any] = {"state": verdict.state, **(_seen(service) if service else {})}
-    if verdict.state != DONE:
-        actual["reason"] = verdict.reason
-        actual["stopped_tasks"] = why_stopped(verdict.stopped)
-        actual["events"] = [event["message"] for event in service.events[:LAST_EVENTS]] if service else []
-    return Evidence("deployment", resource_of(rollout.request.cluster, name), wanted, actual, verdict.state == DONE)
+    resource, service = resource_of(rollout.request.cluster, name), verdict.service
+    wanted = {"state": DONE, "deployment": expected.deployment}
+    if verdict.state == DONE:
+        return [Evidence("deployment", resource, wanted, {"state": DONE, **_seen(service)}, True)]
+    actual = {"state": verdict.state, "reason": verdict.reason, "stopped_tasks": why_stopped(verdict.stopped),
+              **_seen(service)}
+    events = [event["message"] for event in service.events[:LAST_EVENTS]] if service else []
+    return [Evidence("deployment", resource, wanted, actual, False),
+            Evidence("last events", resource, "none that tells of a failure", events, None)]
 
 
-def _seen(service: Service) -> Mapping[str, Any]:
-    primary = service.primary
-    return {"deployment": primary.id if primary else "", "running": service.running,
-            "task_definition": short(primary.task_definition) if primary else ""}
+def _seen(service: Service | None) -> Mapping[str, Any]:
+    if service is None or service.primary is None:
+        return {}
+    return {"deployment": service.primary.id, "task_definition": short(service.primary.task_definition),
+            "running": service.running, "desired": service.desired}
 
 
 def _evidence_of_unstarted(rollout: Rollout, names: Sequence[str]) -> list[Evidence]:

@@ -46,7 +46,7 @@ class FunctionVersions:
 def prune(connect: Connect, run: Run, wanted: Sequence[str], keep: int) -> Operation[tuple[FunctionVersions, ...]]:
     """The operation: delete published versions that nothing uses, but for the newest.
 
-    :param wanted: functions by name or pattern; none means all
+    :param wanted: functions by name or pattern; none means none, as for every operation that changes something
     :param keep: how many of the newest stay besides those in use
     """
     return Operation(
@@ -63,7 +63,7 @@ def collect_versions(connect: Connect, run: Run, wanted: Sequence[str]) -> Colle
     :raises OperationError: when functions or event sources cannot be listed
     """
     client = connect("lambda")
-    names = function_names(connect, wanted)
+    names = function_names(connect, wanted) if wanted else []
     with explaining("list event source mappings", "all functions"):
         sources = [str(mapping.get("FunctionArn", "")) for mapping in
                    all_pages(client, "list_event_source_mappings", "EventSourceMappings")]

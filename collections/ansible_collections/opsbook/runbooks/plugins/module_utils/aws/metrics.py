@@ -139,7 +139,7 @@ def metric_of(given: Mapping[str, Any]) -> Metric:
         raise Refused("read a metric", metric.name, f"there is no statistic {metric.stat!r}",
                       f"Give one of {', '.join(SIMPLE)}, or a percentile such as p95.")
     if metric.missing == "zero" and metric.stat not in COUNTS:
-        raise Refused("read a metric", metric.name, f"no data is not a {metric.stat} of zero",
+        raise Refused("read a metric", metric.name, f"no data does not mean that its {metric.stat} is zero",
                       f"`missing: zero` is for counts ({' and '.join(COUNTS)}).")
     return metric
 

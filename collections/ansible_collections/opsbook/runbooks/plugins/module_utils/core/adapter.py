@@ -35,12 +35,14 @@ Options = Mapping[str, Any]
 
 
 def run_operation(
-    options: Sequence[Mapping[str, Any]], operation: Callable[[Options, Run], Operation[Any]], **constraints: Any
+    options: Sequence[Mapping[str, Any]], operation: Callable[[Options, Run], Operation[Any]],
+    tolerates: Callable[[Options], bool] = lambda options: False, **constraints: Any
 ) -> None:
     """Run a changing module.
 
     :param options: option specifications to merge
     :param operation: makes the operation from the module's parameters and the run
+    :param tolerates: whether what could not be applied is only warned of
     :param constraints: `required_if`, `mutually_exclusive` and the like, as AnsibleModule takes them
     """
     module = _module(options, constraints)
@@ -51,7 +53,11 @@ def run_operation(
         report = carry_out(operation(module.params, run), run, module.check_mode,
                            lambda plan: refuse_unapproved(plan, approved))
         result = report.as_result(module._diff)
-        return {**result, "failed": True, "msg": failure_message(report)} if report.failed else result
+        if not report.failed:
+            return result
+        if tolerates(module.params):
+            return {**result, "warnings": [*result.get("warnings", ()), failure_message(report)]}
+        return {**result, "failed": True, "msg": failure_message(report)}
 
     _finish(module, work)
 
@@ -86,7 +92,7 @@ def failure_message(report: Report) -> str:
     parts = [f"{failure['resource']}: {failure['reason']}" for failure in report.failures]
     parts += [
         f"{item.resource}: {item.check} is {item.actual!r}, expected {item.expected!r}"
-        for item in report.evidence if item.ok is False
+        for item in report.evidence if item.ok is not True
     ]
     parts += [text for text in (report.error, report.recovery) if text]
     done = f" {len(report.applied)} of {len(report.plan.changes)} changes were made." if report.plan.changes else ""

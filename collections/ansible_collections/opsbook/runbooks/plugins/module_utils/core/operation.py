@@ -8,7 +8,7 @@ No Ansible in sight: the adapter wraps this for modules, a notebook or a test ca
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Generic, TypeVar
 
 from .change import Change, Plan, diff_of
@@ -53,10 +53,10 @@ class Operation(Generic[State]):
     :param collect: reads the system, all pages, and says what it could not read
     :param plan: pure; decides, and refuses what is unsafe
     :param apply: one atomic change, idempotent when repeated
-    :param verify: reads the real system back; runs also when the plan is empty, since the run before may have died
-        between apply and verify
+    :param verify: reads the real system back, given what was collected and the changes that were carried out; runs
+        also when there were none, since the run before may have died between apply and verify
     :param describe: plain data about the collected state for the result
-    :param recover: called with what failed when verification fails
+    :param recover: called with the changes that were carried out and the evidence, when verification fails
     :param cleanup: always called last
     """
 
@@ -100,7 +100,15 @@ class Report:
     @property
     def failed(self) -> bool:
         """Whether anything that was asked for did not come true."""
-        return bool(self.error or self.failures or any(item.ok is False for item in self.evidence))
+        # What could not be verified is no success either.
+        return bool(self.error or self.failures or any(item.ok is not True for item in self.evidence))
+
+    @property
+    def applied_plan(self) -> Plan:
+        """The part of the plan that was carried out, which is what verification waits for and recovery puts back."""
+        done = {entry["resource"] for entry in self.applied}
+        steps = (tuple(change for change in step if change.resource in done) for step in self.plan.steps)
+        return replace(self.plan, steps=tuple(step for step in steps if step))
 
     def as_result(self, diff: bool) -> dict[str, Any]:
         """The return value of a changing module."""
@@ -174,10 +182,10 @@ def _apply_and_verify(
         if report.failures:
             break
     try:
-        report.evidence.extend(operation.verify(collected, report.plan))
+        report.evidence.extend(operation.verify(collected, report.applied_plan))
     except OperationError as error:
         report.error = error.message()
-    if report.failed and operation.recover is not None and report.plan.changes:
+    if report.failed and operation.recover is not None and report.applied:
         _recover(operation.recover, report)
 
 
@@ -207,7 +215,7 @@ def _note(outcomes: Sequence[Done[Change, Outcome]], report: Report) -> None:
 
 def _recover(recover: Callable[[Plan, Sequence[Evidence]], Recovery], report: Report) -> None:
     try:
-        recovery = recover(report.plan, report.evidence)
+        recovery = recover(report.applied_plan, report.evidence)
     except OperationError as error:
         report.recovery = f"Recovery failed too: {error.message()}"
         return

@@ -57,7 +57,7 @@ class PlanFile:
     """A saved plan.
 
     :param entries: what it does, sorted by address
-    :param considered: how many managed resources the configuration and the state have
+    :param considered: how many managed resources the configuration and the state have, changed outputs being one more
     :param secrets: values that the configuration calls sensitive, to keep out of messages; never shown
     """
 
@@ -73,9 +73,10 @@ def read_plan(document: Mapping[str, Any]) -> PlanFile:
     """Read the plan's JSON."""
     managed = [item for item in document.get("resource_changes") or () if item.get("mode") == "managed"]
     entries = [entry for entry in map(_entry, managed) if entry]
-    outputs = _outputs(document.get("output_changes") or {})
+    outputs = tuple(_outputs(document.get("output_changes") or {}))
     ordered = sorted(entries, key=lambda entry: (entry.address, entry.deposed))
-    return PlanFile((*ordered, *outputs), len({item["address"] for item in managed}), tuple(_secrets(document)))
+    considered = len({item["address"] for item in managed}) + len(outputs)
+    return PlanFile((*ordered, *outputs), considered, tuple(_secrets(document)))
 
 
 def mask(value: Any, sensitive: Any, unknown: Any = False) -> Any:
