@@ -126,6 +126,7 @@ def reset(folder: Path) -> None:
     # Imported here: boto3 takes a third of a second that no other command needs.
     from lab.estate.connection import Connector
     from lab.estate.seeding import seed
+    from lab.estate.terraform_projects import lay_out
 
     status = required_status(folder)
     settings = folders.load_settings(folder)
@@ -136,4 +137,5 @@ def reset(folder: Path) -> None:
     valkey.empty(int(urlsplit(endpoints["redis"]).port or 0))
     postgres.empty(int(urlsplit(endpoints["postgres"]).port or 0))
     aws = Connector(settings["region"]).connect(endpoints["aws"], settings["account_id"])
+    lay_out(folder, settings["systems"])
     seed(aws, settings, folders.read_json(folder / folders.SECRETS)["values"])

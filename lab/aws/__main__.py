@@ -28,12 +28,13 @@ def serve(folder: Path, port: int, settings: Settings, extensions: list[str] | N
     # moto warns about error codes that botocore's models leave out; the lab prints nothing.
     warnings.simplefilter("ignore")
     os.environ[ACCOUNT_VARIABLE] = settings.account_id
-    from lab.aws import cloudtrail
+    from lab.aws import cloudtrail, shortcuts
     from lab.aws.app import LabApplication
     from lab.aws.control import ControlRoutes
     from lab.aws.extensions import EXTENSIONS, install_all
     from lab.aws.server import bind
 
+    shortcuts.install()
     control = ControlRoutes()
     application = LabApplication(folder, settings, control)
     names = extensions if extensions is not None else list(EXTENSIONS)

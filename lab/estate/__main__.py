@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lab.estate.connection import Connector
 from lab.estate.seeding import seed
+from lab.estate.terraform_projects import lay_out
 from lab.folders import SECRETS, LabError, load_settings, read_json
 
 _START_SECONDS = 60.0
@@ -22,6 +23,7 @@ def main(arguments: list[str] | None = None) -> None:
     settings = load_settings(folder)
     connector = Connector(settings["region"])
     aws = connector.connect(f"http://127.0.0.1:{_port(folder)}", settings["account_id"])
+    lay_out(folder, settings["systems"])
     seed(aws, settings, read_json(folder / SECRETS)["values"])
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from lab.web.dns import NameBook, start_name_server
 from lab.web.systems import ADDRESSES, ALIASES
-
 from tests.support.modules import run_module
 
 API, WWW = "api.tiktokcommerce.com", "www.tiktokcommerce.com"

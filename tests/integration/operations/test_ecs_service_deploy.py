@@ -1,4 +1,4 @@
-"""ecs_service_deploy against the lab's AWS: check, run, run again, and what may go wrong on the way and on the way back."""
+"""ecs_service_deploy against the lab's AWS: check, run, run again, what may go wrong, and the way back."""
 
 from __future__ import annotations
 
@@ -320,7 +320,6 @@ def test_a_denied_update_is_named_and_nothing_is_waited_for(aws: Aws, operate: O
     assert result["changed"] is False
     assert [entry["resource"] for entry in result["failed_resources"]] == [f"ecs-service:{shop.cluster}/{name}"]
     assert "ecs:UpdateService" in result["failed_resources"][0]["reason"]
-    print(result["msg"])
     assert [(item["check"], item["ok"]) for item in result["evidence"]] == [("running tasks", True)]
     assert shop.history(name) == ["SUCCESSFUL"]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.alarms import (
     Alarm,
     collect_alarms,
@@ -15,7 +16,7 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.alarms import
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.coverage import Collected
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.run import Run
 
-NOW = datetime(2026, 11, 21, 2, 0, tzinfo=timezone.utc)
+NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 
 
 class CloudWatch:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.backups import (
     Backup,
     Source,
@@ -15,7 +16,7 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.backups impor
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.coverage import Collected, Coverage, Gap
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.evidence import verdict_of
 
-NOW = datetime(2026, 11, 21, 2, 0, tzinfo=timezone.utc)
+NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 DAY = timedelta(hours=24)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.metric_rates import (
     Rate,
     baseline_of,
@@ -24,7 +25,7 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.metrics impor
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.coverage import Collected, Coverage, Gap
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import Refused
 
-NOW = datetime(2026, 11, 21, 2, 0, tzinfo=timezone.utc)
+NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 WINDOW = Window(NOW - timedelta(minutes=15), NOW, 60)
 
 

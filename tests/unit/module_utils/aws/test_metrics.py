@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.metrics import (
     Metric,
     Reading,
@@ -21,8 +22,8 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.metrics impor
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import Refused
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.run import Run
 
-NOW = datetime(2026, 11, 21, 2, 7, 42, tzinfo=timezone.utc)
-START = datetime(2026, 11, 21, 1, 52, tzinfo=timezone.utc)
+NOW = datetime(2026, 11, 21, 2, 7, 42, tzinfo=UTC)
+START = datetime(2026, 11, 21, 1, 52, tzinfo=UTC)
 WINDOW = Window(START, START + timedelta(minutes=15), 60)
 
 

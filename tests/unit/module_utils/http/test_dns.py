@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.coverage import Collected
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import MissingLibrary, Refused
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.run import Run

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import Refused
 from ansible_collections.opsbook.runbooks.plugins.module_utils.http.exchange import (
     LARGEST_BODY,
@@ -17,7 +18,6 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.http.exchange imp
     secrets_of,
 )
 from ansible_collections.opsbook.runbooks.plugins.module_utils.http.tls import context_of
-
 from tests.support.web import Page, Site, serving
 
 CONTEXT = context_of(True)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import OperationError
 from ansible_collections.opsbook.runbooks.plugins.module_utils.http.tls import (
     context_of,
@@ -14,7 +15,6 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.http.tls import (
     expiry_of,
     presented_certificate,
 )
-
 from tests.support.web import certificate_for
 
 

@@ -44,8 +44,9 @@ def go_back(rollout: Rollout) -> Recovery:
 
     A deployment that is only slow is left alone, and so is a service whose state could not be read.
     """
+    unsuccessful = (GIVEN_UP, FAILING, REPLACED, ROLLED_BACK, TIMED_OUT)
     names = [name for name, verdict in rollout.verdicts.items()
-             if verdict.state in (GIVEN_UP, FAILING, REPLACED, ROLLED_BACK, TIMED_OUT) and rollout.expected[name].rolling]
+             if verdict.state in unsuccessful and rollout.expected[name].rolling]
     if not names:
         return Recovery("")
     ways = {done.item: _way_of(done) for done in

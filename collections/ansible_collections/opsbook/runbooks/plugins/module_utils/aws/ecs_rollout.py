@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from ..core.change import Change, Plan
+from ..core.change import Change
 from ..core.coverage import Collected
 from ..core.errors import OperationError, OutcomeUnknown
 from ..core.evidence import Evidence
@@ -111,23 +112,17 @@ def start_deployment(rollout: Rollout, name: str, definition: str, force: bool, 
     return primary
 
 
-def verify_deployments(
-    rollout: Rollout, collected: Collected[tuple[Candidate, ...]], plan: Plan
-) -> list[Evidence]:
-    """Wait until every deployment is completed or is known not to be, and tell what was seen."""
+def verify_deployments(rollout: Rollout, collected: Collected[tuple[Candidate, ...]]) -> list[Evidence]:
+    """Wait until every deployment is completed or is known not to be, and tell what was seen.
+
+    Waited for is what this run started, what was under way, and what was left alone because it is done already. Of a
+    service whose deployment could not be started only the running tasks are told.
+    """
     rollout.candidates = {candidate.service.name: candidate for candidate in collected.state}
-    planned = {change.handle["service"] for change in plan.changes}
-    for name, candidate in rollout.candidates.items():
-        decision = decide(candidate, rollout.request, rollout.run.limits, collected.now)
-        if name not in planned and decision.awaited:
-            primary = candidate.service.primary
-            own = primary is not None and primary.id == decision.awaited
-            definition = primary.task_definition if primary is not None and own else ""
-            rollout.expected[name] = Expected(decision.awaited, definition, decision.rolling)
+    unstarted = [name for name in rollout.candidates if not _expect(rollout, name, collected.now)]
     rollout.verdicts = {name: Verdict(MOVING) for name in sorted(rollout.expected)}
     _wait(rollout)
     _look_into_failures(rollout)
-    unstarted = sorted(planned - set(rollout.expected))
     evidence = [item for name in rollout.verdicts for item in _evidence(rollout, name)]
     return evidence + _evidence_of_unstarted(rollout, unstarted)
 
@@ -157,6 +152,33 @@ def judge(service: Service, expected: Expected, entry: ServiceDeployment | None)
     if own is not None and own.status != SUCCESSFUL:
         return Verdict(MOVING if own.status in OPEN else ROLLED_BACK, f"{own.status}: {own.reason}", service)
     return Verdict(DONE, "", service)
+
+
+def after_time(seconds: float, verdict: Verdict, stopped: Sequence[StoppedTask]) -> tuple[str, str]:
+    """State and reason of a deployment that is not completed when time is up.
+
+    One that is only slow is left to go on. One whose tasks fail, also after they came up, which AWS does not count, is
+    failing.
+    """
+    service, failures = verdict.service, sum(task.failed for task in stopped)
+    running = service.primary.running if service and service.primary else 0
+    said = f"not completed when time was up (wait_timeout {seconds:g} s): {verdict.reason}"
+    bound = failure_bound(service.desired if service else 0)
+    return (FAILING if failures >= bound or (failures and not running) else TIMED_OUT), said
+
+
+def _expect(rollout: Rollout, name: str, now: datetime) -> bool:
+    """Note which deployment of a service is waited for; False where one was to be started and was not."""
+    if name in rollout.expected:
+        return True
+    candidate = rollout.candidates[name]
+    decision = decide(candidate, rollout.request, rollout.run.limits, now)
+    primary = candidate.service.primary
+    if decision.awaited:
+        own = primary is not None and primary.id == decision.awaited
+        definition = primary.task_definition if primary is not None and own else ""
+        rollout.expected[name] = Expected(decision.awaited, definition, decision.rolling)
+    return not decision.deploy
 
 
 def _started_after_all(
@@ -226,17 +248,8 @@ def _look_into_failures(rollout: Rollout) -> None:
         unread = f"; why tasks stopped could not be read: {item.error.reason}" if item.error else ""
         state, reason = verdict.state, verdict.reason
         if state == MOVING:
-            state, reason = _after_time(rollout.run, verdict, stopped)
+            state, reason = after_time(rollout.run.timeout, verdict, stopped)
         rollout.verdicts[item.item] = Verdict(state, reason + unread, verdict.service, stopped)
-
-
-def _after_time(run: Run, verdict: Verdict, stopped: Sequence[StoppedTask]) -> tuple[str, str]:
-    """A deployment that is only slow is left to go on; one whose tasks fail is failing."""
-    service, failures = verdict.service, sum(task.failed for task in stopped)
-    running = service.primary.running if service and service.primary else 0
-    said = f"not completed when time was up (wait_timeout {run.timeout:g} s): {verdict.reason}"
-    bound = failure_bound(service.desired if service else 0)
-    return (FAILING if failures >= bound or (failures and not running) else TIMED_OUT), said
 
 
 def _evidence(rollout: Rollout, name: str) -> list[Evidence]:
