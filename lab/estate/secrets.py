@@ -15,7 +15,11 @@ def new_secrets(estates: Iterable[Estate]) -> dict[str, Any]:
     """The operator's secret key, the receivers' tokens, and the fields of every secret of these estates."""
     return {
         "secret_key": secrets.token_hex(20),
-        "receivers": {name: secrets.token_hex(16) for name in ("slack", "pagerduty", "statuspage")},
+        "receivers": {
+            # As an incoming webhook's path: team, bot and the token proper.
+            "slack": f"LABTEAM/LABBOT/{secrets.token_hex(12)}",
+            **{name: secrets.token_hex(16) for name in ("pagerduty", "statuspage")},
+        },
         "values": {
             secret.name: {field: secrets.token_hex(24) for field in secret.fields}
             for estate in estates
@@ -30,4 +34,4 @@ def canaries(value: Any) -> Iterator[str]:
         for part in value.values():
             yield from canaries(part)
     else:
-        yield value
+        yield str(value).rpartition("/")[2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.change import Change, Plan, Undo, one_step
@@ -12,7 +12,7 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.core.coverage imp
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.evidence import Evidence
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.operation import Operation, Outcome
 
-NOW = datetime(2026, 11, 21, 2, 0, tzinfo=timezone.utc)
+NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 
 
 def change(resource: str = "switch:a", action: str = "turn_on", **given: Any) -> Change:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -121,14 +122,14 @@ def test_secrets_stay_out_of_everything(site: Site) -> None:
     assert "canary" not in str([result, refused, bad])
 
 
-def test_arguments_are_hidden_where_ansible_shows_them(site: Site, tmp_path: Path) -> None:
+def test_arguments_are_hidden_where_ansible_shows_them(site: Site) -> None:
     url = f"{site.url}/health?token=canary-query"
     arguments = json.dumps({"endpoints": [{"name": "api", "url": url, "headers": {"X-Token": "canary-header"}}]})
     done = subprocess.run(
         [str(Path(sys.executable).with_name("ansible")), "localhost", "-i", "localhost,", "-c", "local", "-vvv",
          "-m", "opsbook.runbooks.http_check", "-a", arguments], capture_output=True, text=True, timeout=120, check=False)
 
-    assert '"verdict": "healthy"' in done.stdout
+    assert re.search(r"verdict\W+healthy", done.stdout), done.stdout
     assert "canary" not in done.stdout + done.stderr
 
 

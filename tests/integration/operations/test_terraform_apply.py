@@ -353,6 +353,18 @@ def test_initialises_a_backend_without_leaving_anything(
 
 
 @real
+def test_never_rewrites_the_dependency_lock_file(project: Callable[[str], Path], apply: Apply, tmp_path: Path) -> None:
+    folder = project('terraform {\n  backend "local" {}\n}\nresource "terraform_data" "a" {}\n')
+    lock = folder / ".terraform.lock.hcl"
+    text = '# kept as it is\nprovider "registry.terraform.io/hashicorp/random" {\n  version = "3.6.0"\n}\n'
+    lock.write_text(text)
+    result = apply(folder, backend_config={"path": str(tmp_path / "a.tfstate")})
+    assert lock.read_text() == text
+    assert result["failed"] is True
+    assert "the lock file is read-only" in result["msg"]
+
+
+@real
 def test_says_what_terraform_says_of_a_broken_configuration(project: Callable[[str], Path], apply: Apply) -> None:
     result = apply(project('resource "terraform_data" "a" { nonsense = 1 }\n'))
     assert result["failed"] is True

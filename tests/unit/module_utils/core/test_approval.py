@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.approval import refuse_unapproved
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.change import Change, Plan
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import Refused
-
 from tests.support.toys import change
 
 

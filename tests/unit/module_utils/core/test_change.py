@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.change import (
     Change,
     Kept,
@@ -19,7 +20,6 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.core.change impor
     no_undo,
     one_step,
 )
-
 from tests.support.toys import change
 
 
@@ -72,7 +72,7 @@ def test_a_digest_is_sha256_of_the_canonical_text() -> None:
 
 
 @pytest.mark.parametrize("value", [
-    float("nan"), float("inf"), datetime(2026, 1, 1, tzinfo=timezone.utc), b"bytes", {"set"}, object(),
+    float("nan"), float("inf"), datetime(2026, 1, 1, tzinfo=UTC), b"bytes", {"set"}, object(),
 ])
 def test_a_value_without_one_text_is_no_part_of_a_plan(value: Any) -> None:
     with pytest.raises((TypeError, ValueError)):

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.durations import parse_duration, say_duration
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import Refused
 

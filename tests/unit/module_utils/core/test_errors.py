@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core import errors
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import MissingLibrary, OperationError
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.coverage import Coverage, Gap
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.evidence import (
     HEALTHY,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.change import Plan, one_step
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import Refused
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.limits import (
@@ -11,7 +12,6 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.core.limits impor
     parse_max_affected,
     refuse_beyond,
 )
-
 from tests.support.toys import change
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.client import AWS
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.options import LIMITS, WAIT, compose, max_affected
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import Denied, OperationError, Stopped
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.parallel import Done, map_parallel
 
@@ -24,7 +25,9 @@ class Work:
     :param failing: item -> what it raises
     """
 
-    def __init__(self, failing: dict[int, BaseException] | None = None, seconds: Callable[[int], float] = lambda item: 0.0) -> None:
+    def __init__(
+        self, failing: dict[int, BaseException] | None = None, seconds: Callable[[int], float] = lambda item: 0.0
+    ) -> None:
         self.begun: list[int] = []
         self.most = 0
         self._at_once = 0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import Denied, Stopped
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.poll import Poll, Waited
-
 from tests.support.clocks import ScriptedClock
 
 
@@ -101,7 +101,7 @@ def test_nothing_to_say_is_not_said() -> None:
     assert told == []
 
 
-@pytest.mark.parametrize("error", [Stopped("wait", "this run", "lease lost"), Denied("read", "x", "no"), KeyboardInterrupt()])
+@pytest.mark.parametrize("error", [Stopped("wait", "run", "lease lost"), Denied("read", "x", "no"), KeyboardInterrupt()])
 def test_what_a_tick_raises_ends_the_wait_before_the_next_look(error: BaseException) -> None:
     ticks: list[str] = []
     looks: list[str] = []

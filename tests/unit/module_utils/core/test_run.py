@@ -6,9 +6,9 @@ import threading
 import time
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import Stopped
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.run import Run, utc_now
-
 from tests.support.clocks import ScriptedClock
 
 

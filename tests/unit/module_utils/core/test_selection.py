@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.selection import has_pattern, select
 
 EXISTING = ("shop-web", "shop-api", "batch", "alarm[prod]")

@@ -105,6 +105,7 @@ notes:
   - O(protected) takes addresses as O(allow_destroy) does.
   - When the run is stopped, Terraform is interrupted once and waited for, so that it writes what it has made into the
     state. The result names each address that was applied.
+  - A configuration with providers needs its C(.terraform.lock.hcl) beside it, since nothing here writes one.
   - Needs a backend that applies saved plans where it runs; remote operations of HCP Terraform are not supported.
 requirements:
   - terraform >= 1.4, or tofu >= 1.6

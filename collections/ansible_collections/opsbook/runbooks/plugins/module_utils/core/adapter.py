@@ -155,7 +155,9 @@ def _finish(module: AnsibleModule, work: Callable[[], dict[str, Any]]) -> None:
     except MissingLibrary as error:
         module.fail_json(msg=missing_required_lib(error.library, url=error.url or None))
     except Skipped as error:
-        # The whole result, all of it empty, so that what a playbook reads of it is there.
+        # Ansible's terminal does not say why a task was skipped; a warning does. The whole result, all of it empty, so
+        # that what a playbook reads of it is there.
+        module.warn(str(scrub(module, error.message())))
         module.exit_json(**{**Report().as_result(False), "skipped": True, "msg": scrub(module, error.message())})
     except OperationError as error:
         _fail(module, error.message(), error, error.details)

@@ -56,7 +56,8 @@ class Operation(Generic[State]):
     :param verify: reads the real system back, given what was collected and the changes that were carried out; runs
         also when there were none, since the run before may have died between apply and verify
     :param describe: plain data about the collected state for the result
-    :param recover: called with the changes that were carried out and the evidence, when verification fails
+    :param recover: called with the changes that were carried out and the evidence, when anything failed; also when this
+        run changed nothing, since what fails may have been begun by a run that died
     :param cleanup: always called last
     """
 
@@ -185,7 +186,7 @@ def _apply_and_verify(
         report.evidence.extend(operation.verify(collected, report.applied_plan))
     except OperationError as error:
         report.error = error.message()
-    if report.failed and operation.recover is not None and report.applied:
+    if report.failed and operation.recover is not None:
         _recover(operation.recover, report)
 
 

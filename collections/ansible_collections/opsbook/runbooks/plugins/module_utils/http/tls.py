@@ -62,7 +62,7 @@ def expiry_of(certificate: bytes) -> datetime:
         _serial, _algorithm, _issuer, validity = parts[:4]
         _before, (tag, text) = _elements(validity)
         return _time(tag, text.decode("ascii"))
-    except (IndexError, StopIteration) as error:
+    except (IndexError, StopIteration, ValueError) as error:
         raise ValueError("not a certificate") from error
 
 

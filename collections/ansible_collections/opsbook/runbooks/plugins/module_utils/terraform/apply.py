@@ -157,6 +157,7 @@ class _Work:
         self._session: Session | None = None
         self._project: Project | None = None
         self._gathered = threading.Barrier(1)
+        self._told = 0
         self._lock = threading.Lock()
         self._applied: Applied | None = None
 
@@ -172,6 +173,7 @@ class _Work:
         total = max(1, len(planned.plan.entries))
         self._run.workers = max(self._run.workers, total)
         self._gathered = threading.Barrier(total)
+        self._told = sum(entry.action in TOLD for entry in planned.plan.entries)
         return Collected(planned, self._run.now(), Coverage((f"terraform:{project}",)))
 
     def apply(self, change: Change) -> Outcome:
@@ -202,7 +204,7 @@ class _Work:
     def _apply_all(self) -> Applied:
         project = self._ready()
         try:
-            finished = project.apply(*self._how, total=self._gathered.parties)
+            finished = project.apply(*self._how, total=self._told)
         except OperationError as error:
             return Applied(stopped=error.reason, advice=error.advice)
         return _read_failure(project, finished) if finished.code else Applied()
