@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.opsbook.runbooks.plugins.plugin_utils.procedure import validate_front_matter
 
+from ansible_collections.opsbook.runbooks.plugins.plugin_utils.procedure import validate_front_matter
 from opsbook.documentation import ROOT, pages
 from tests.contract.tree import MODULES, PLAYBOOKS, is_changing, relative
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils import basic
+from ansible.module_utils.common import warnings as core_warnings
 from ansible.module_utils.testing import patch_module_args
 
 MODULES = "ansible_collections.opsbook.runbooks.plugins.modules"
@@ -18,6 +19,9 @@ def run_module(
 ) -> dict[str, Any]:
     """Run a module and return its result, `failed` and `msg` included, after a round trip through JSON."""
     recorded: list[dict[str, Any]] = []
+    # Core keeps warnings for the life of a process, which is one module's run elsewhere.
+    core_warnings._global_warnings.clear()
+    core_warnings._global_deprecations.clear()
     given = {**arguments, "_ansible_check_mode": check_mode, "_ansible_diff": diff, "_ansible_remote_tmp": "/tmp"}
     with pytest.MonkeyPatch.context() as patch, patch_module_args(given):
         patch.setattr(basic.AnsibleModule, "_record_module_result", lambda module, result: recorded.append(result))

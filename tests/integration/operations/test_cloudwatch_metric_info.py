@@ -126,7 +126,7 @@ def test_compares_after_with_before(aws: Aws, operate: Operate, unique: str) -> 
     put(aws, unique, "RequestCount", {15: [100.0], 5: [140.0]})
     wanted = number(unique, "RequestCount", "Sum", at_most_times=1.2, plus=10)
     before = read(operate, wanted, end=(END - timedelta(minutes=10)).isoformat())
-    after = read(operate, wanted, baseline=before["measured"])
+    after = read(operate, wanted, baseline=before)
 
     assert before["verdict"] == "healthy"
     assert before["measured"] == {"m": 100.0}

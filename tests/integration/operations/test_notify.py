@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.opsbook.runbooks.plugins.module_utils.notify import apprise_sender
 
+from ansible_collections.opsbook.runbooks.plugins.module_utils.notify import apprise_sender
 from tests.support.modules import run_module
 
 TOKENS = {"slack": "T0CANARYA/B0CANARYB/canaryCanaryCanaryCanary", "pagerduty": "canary0123456789canary0123456789",

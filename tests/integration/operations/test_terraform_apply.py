@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.operation import carry_out
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.run import Run
 from ansible_collections.opsbook.runbooks.plugins.module_utils.terraform.apply import apply_configuration
 from ansible_collections.opsbook.runbooks.plugins.module_utils.terraform.project import Wanted
-
 from tests.support.modules import run_module
 
 PROGRAM = shutil.which("terraform") or shutil.which("tofu")
@@ -395,3 +395,12 @@ def test_without_a_program_the_task_is_skipped_and_says_so(
 def test_a_missing_folder_or_file_is_named(commerce: Path, apply: Apply, tmp_path: Path) -> None:
     assert "there is no such folder" in apply(tmp_path / "none")["msg"]
     assert "none.tfvars" in apply(commerce, variable_files=["none.tfvars"])["msg"]
+
+
+def test_a_program_that_cannot_be_started_is_named(commerce: Path, apply: Apply, tmp_path: Path) -> None:
+    program = tmp_path / "terraform"
+    program.write_text("no program\n")
+    program.chmod(0o755)
+    result = apply(commerce, binary_path=str(program))
+    assert result["failed"] is True
+    assert "Exec format error" in result["msg"]

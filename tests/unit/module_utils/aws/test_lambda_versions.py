@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.lambda_versions import FunctionVersions, plan_prune
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.coverage import Collected, Coverage, Gap
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import Refused
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.limits import Limits
 
-NOW = datetime(2026, 11, 21, 2, 0, tzinfo=timezone.utc)
+NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 
 
 def collected(*functions: FunctionVersions, missing: tuple[Gap, ...] = ()) -> Collected[tuple[FunctionVersions, ...]]:

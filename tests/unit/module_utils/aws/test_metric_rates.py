@@ -136,8 +136,19 @@ def test_refuses_a_rate_of_what_is_no_count(given: list[dict[str, str]], reason:
         rates_of(given, [metric("errors"), metric("cpu", stat="Average")])
 
 
-def test_reads_a_baseline() -> None:
-    assert baseline_of({"cpu": "41.5", "errors": None}) == {"cpu": 41.5, "errors": None}
-    assert baseline_of(None) is None
-    with pytest.raises(Refused, match="no number"):
-        baseline_of({"cpu": "high"})
+@pytest.mark.parametrize(
+    ("given", "baseline"),
+    [
+        pytest.param(None, None, id="none"),
+        pytest.param({"cpu": "41.5", "errors": None}, {"cpu": 41.5, "errors": None}, id="numbers"),
+        pytest.param({"changed": False, "measured": {"cpu": 41.5}, "evidence": []}, {"cpu": 41.5}, id="a_whole_result"),
+    ],
+)
+def test_reads_a_baseline(given: dict[str, Any] | None, baseline: dict[str, float | None] | None) -> None:
+    assert baseline_of(given) == baseline
+
+
+@pytest.mark.parametrize("given", [{"cpu": "high"}, {"changed": False, "skipped": True}, {"measured": []}])
+def test_refuses_what_is_no_earlier_result(given: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match="no earlier result"):
+        baseline_of(given)

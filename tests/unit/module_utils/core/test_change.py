@@ -54,10 +54,19 @@ def test_the_digest_leaves_out_what_stays_and_how_much_was_looked_at() -> None:
     assert one_step([change()], [Kept("switch:b", "on already")], 2, "switches").digest == digest(change())
 
 
-def test_the_digest_does_not_depend_on_the_order_of_reading() -> None:
-    a, b = change("switch:a"), change("switch:b")
+@pytest.mark.parametrize(("one", "other"), [
+    ("switch:a", "switch:b"), ("switch:2", "switch:10"), ("switch:7", "switch:07"), ("switch:m2", "switch:m²"),
+])
+def test_the_digest_does_not_depend_on_the_order_of_reading(one: str, other: str) -> None:
+    a, b = change(one), change(other)
 
     assert digest(a, b) == digest(b, a)
+
+
+def test_a_person_finds_changes_in_the_order_of_counting() -> None:
+    plan = one_step([change(f"switch:{name}") for name in ("10", "a", "9", "b2", "b10", "b1")], [], 6, "switches")
+
+    assert [planned.resource.partition(":")[2] for planned in plan.changes] == ["9", "10", "a", "b1", "b2", "b10"]
 
 
 def test_the_digest_depends_on_the_order_of_steps() -> None:

@@ -265,17 +265,28 @@ def test_recovers_when_verification_fails() -> None:
 
 
 @pytest.mark.parametrize(
-    ("switches", "run", "verify"),
-    [
-        pytest.param(Switches("a"), Run(), saying(True), id="all_is_well"),
-        pytest.param(Switches(""), Run(), saying(False), id="nothing_was_planned"),
-        pytest.param(Switches("a"), Run(timeout=-1), saying(False), id="nothing_was_begun"),
-    ],
+    ("timeout", "carried_out"),
+    [(600.0, ["switch:a", "switch:c"]), pytest.param(-1.0, [], id="none_was_permitted")],
 )
-def test_there_is_nothing_to_recover(switches: Switches, run: Run, verify: Any) -> None:
-    operation = switches.operation(verify=verify, recover=lambda plan, evidence: pytest.fail("recovered"))
+def test_recovery_is_told_only_what_was_carried_out(timeout: float, carried_out: list[str]) -> None:
+    """It is asked also when nothing was: the run before may have died between apply and verify."""
+    told: list[str] = []
 
-    carry_out(operation, run)
+    def recover(plan: Plan, evidence: Any) -> Recovery:
+        told.extend(done.resource for done in plan.changes)
+        return Recovery("put back")
+
+    switches = Switches("abc", failing(b=denied("b")))
+    report = carry_out(switches.operation(verify=saying(False), recover=recover), Run(timeout=timeout))
+
+    assert (told, report.recovery) == (carried_out, "put back")
+
+
+@pytest.mark.parametrize("only_plan", [True, False])
+def test_nothing_is_recovered_when_all_is_well_or_only_checked(only_plan: bool) -> None:
+    operation = Switches("a").operation(recover=lambda plan, evidence: pytest.fail("recovered"))
+
+    carry_out(operation, Run(), only_plan)
 
 
 def test_a_recovery_that_fails_is_told_beside_what_it_was_for() -> None:

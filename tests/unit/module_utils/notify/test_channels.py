@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import OperationError, Refused
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.operation import carry_out
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.run import Run

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.coverage import Collected
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import Refused
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.limits import Limits
@@ -18,7 +19,7 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.terraform.message
 from ansible_collections.opsbook.runbooks.plugins.module_utils.terraform.plan_file import Entry, PlanFile
 from ansible_collections.opsbook.runbooks.plugins.module_utils.terraform.project import Planned
 
-NOW = datetime(2026, 11, 21, 2, 0, tzinfo=timezone.utc)
+NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 
 
 def collected(*entries: Entry) -> Collected[Planned]:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.terraform.messages import (
     Diagnostic,
     describe_progress,

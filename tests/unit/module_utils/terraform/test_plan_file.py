@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.terraform.plan_file import (
     SENSITIVE,
     UNKNOWN,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import Missing, OperationError, Skipped
 from ansible_collections.opsbook.runbooks.plugins.module_utils.terraform.runner import child_environment, find_program
 

@@ -125,11 +125,12 @@ options:
     type: str
   baseline:
     description:
-      - RV(measured) of an earlier result. Metrics and rates with C(at_most_times) or C(plus) are compared with it; without
-        it they are not.
+      - An earlier result of this module, or its RV(measured). Metrics and rates with C(at_most_times) or C(plus) are
+        compared with it; without it they are not.
       - Where there was no value before, only a number within C(plus) is right; anything above it is unknown.
     type: dict
 notes:
+  - A O(window) that reaches back before a change holds numbers of both sides of it. Compare over one that began after.
   - The newest minute may not be complete yet, since services report with a delay. Give an O(end) some minutes ago, or a
     longer O(window), where that matters.
   - CloudWatch rounds the start of a window down to the minute (5 minutes beyond 15 days, an hour beyond 63), and its
@@ -183,7 +184,7 @@ EXAMPLES = r"""
   opsbook.runbooks.cloudwatch_metric_info:
     metrics: "{{ shop_metrics }}"
     rates: "{{ shop_rates }}"
-    baseline: "{{ before.measured }}"
+    baseline: "{{ before }}"
   vars: *shop
 """
 

@@ -147,7 +147,7 @@ def warm(services: tuple[str, ...]) -> None:
     A session is prepared too: its handlers are registered, its credentials are not looked for.
     """
     global _spare_session
-    if not HAS_BOTO3:
+    if not (HAS_BOTO3 and services):
         return
     if _spare_session is None:
         _spare_session = _core_session(None)

@@ -70,17 +70,18 @@ def rates_of(given: Sequence[Mapping[str, Any]], metrics: Sequence[Metric]) -> t
 
 
 def baseline_of(given: Mapping[str, Any] | None) -> Baseline | None:
-    """An earlier result's `measured`, or None where there is none.
+    """The numbers of an earlier result, given whole or only its `measured`; None where there is none.
 
     :raises Refused: when it holds anything but numbers and nulls
     """
     if given is None:
         return None
+    numbers = given["measured"] if isinstance(given.get("measured"), Mapping) else given
     try:
-        return {str(name): None if value is None else float(value) for name, value in given.items()}
+        return {str(name): _number(value) for name, value in numbers.items()}
     except (TypeError, ValueError) as error:
-        raise Refused("compare with a baseline", "baseline", "it holds something that is no number",
-                      "Give `measured` of an earlier result of this module.") from error
+        raise Refused("compare with a baseline", "baseline", f"it is no earlier result of this module ({error})",
+                      "Give the registered result, or its `measured`.") from error
 
 
 def read_rates(measurements: Measurements, rates: Sequence[Rate]) -> list[RateReading]:
@@ -123,6 +124,12 @@ def describe_metrics(collected: Collected[Measurements], rates: Sequence[Rate] =
                      "points": reading.points} for reading in collected.state.readings],
         "rates": [{"name": one.rate.name, "value": one.value, "reason": one.reason} for one in computed],
     }
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool):
+        raise ValueError("it holds true or false")
+    return None if value is None else float(value)
 
 
 def _read_rate(rate: Rate, values: Mapping[str, float | None]) -> RateReading:

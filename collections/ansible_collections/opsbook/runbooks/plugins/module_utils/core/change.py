@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,8 +101,13 @@ class Plan:
 
 def one_step(changes: list[Change], kept: list[Kept], considered: int, considered_as: str) -> Plan:
     """A plan whose changes are all independent, sorted by resource so that its digest is stable."""
-    ordered = tuple(sorted(changes, key=lambda change: (change.resource, change.action)))
+    ordered = tuple(sorted(changes, key=lambda change: (natural_order(change.resource), change.action)))
     return Plan((ordered,) if ordered else (), tuple(kept), considered, considered_as)
+
+
+def natural_order(name: str) -> list[tuple[int, int, str]]:
+    """A sorting key under which version 2 comes before version 10."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"([0-9]+)", name) if part]
 
 
 def canonical_json(value: Any) -> str:

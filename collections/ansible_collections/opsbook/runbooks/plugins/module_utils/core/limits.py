@@ -27,7 +27,8 @@ class Limits:
 
     def protects(self, name: str) -> bool:
         """Whether a resource's name is protected."""
-        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.protected)
+        # The exact name first: a Terraform address contains brackets, which a pattern reads as a set of characters.
+        return any(name == pattern or fnmatch.fnmatchcase(name, pattern) for pattern in self.protected)
 
     def allowed(self, considered: int) -> int:
         """How many resources may be affected, of so many that were considered. A percentage rounds down, to at least one."""

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -30,11 +30,18 @@ dt { color: var(--mute); } dd { margin: 0; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th { text-align: left; color: var(--mute); font-weight: 600; }
-th, td { border-bottom: 1px solid var(--line); padding: 6px 10px 6px 0; vertical-align: top; overflow-wrap: anywhere; }
+th, td { border-bottom: 1px solid var(--line); padding: 6px 12px 6px 0; vertical-align: top; }
+td { overflow-wrap: break-word; max-width: 380px; } td:last-child { white-space: normal; }
+td code, td pre { overflow-wrap: anywhere; }
 td.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 code, pre { font: 12.5px/1.45 ui-monospace, monospace; } pre { margin: 0; white-space: pre-wrap; }
+.kv { color: var(--mute); } details { border-top: 1px solid var(--line); padding: 6px 0; }
+summary { cursor: pointer; padding: 2px 0; } summary b { font-weight: 600; } summary span { color: var(--mute); }
 .none { color: var(--mute); } footer { margin-top: 40px; color: var(--mute); font-size: 13px; }
 """
+
+FOLD = 6
+"""Groups with more rows than this are folded."""
 
 STATUS = {"ok": "ended well", "failed": "failed", "interrupted": "interrupted", "checked": "checked only"}
 
@@ -67,16 +74,19 @@ def _head(record: Mapping[str, Any]) -> str:
 def _facts(record: Mapping[str, Any]) -> str:
     command = record["command"]
     done = sum(change["outcome"] == "done" for change in record["changes"])
+    reasons = [f"{entry['system']}: {entry['opening']}" for entry in record["guard"]]
+    asked = " ".join(name if value is True else f"{name}={value}" for name, value in command.items() if value)
     rows = {
         "Run": record["id"],
         "Procedure": ", ".join(record["procedure"].get("ids", [])) or record["playbook"],
         "Systems": ", ".join(record["systems"]) or "none",
         "Operator": record["operator"],
-        "Started": record["started"], "Ended": record["finished"],
-        "Changes": f"{done} made" if not command.get("check") else f"{len(record['planned'])} planned, none made",
-        "Allowed because": "; ".join(f"{entry['system']}: {entry['opening']}" for entry in record["guard"]) or "not guarded",
+        "Started": _moment(record["started"]),
+        "Ended": _moment(record["finished"]),
+        "Changes": f"{len(record['planned'])} planned, none made" if command.get("check") else f"{done} made",
+        "Allowed because": "; ".join(reasons) or "not guarded",
         "Revision": record["revision"] or "unknown",
-        "Command": f"{record['playbook']} {' '.join(f'{name}={value}' for name, value in command.items() if value)}",
+        "Command": f"ansible-playbook {record['playbook']} {asked}",
         "Versions": ", ".join(f"{name} {version}" for name, version in record["versions"].items()),
     }
     return "<dl>" + "".join(f"<dt>{_t(name)}</dt><dd>{_t(value)}</dd>" for name, value in rows.items()) + "</dl>"
@@ -84,30 +94,43 @@ def _facts(record: Mapping[str, Any]) -> str:
 
 def _failures(record: Mapping[str, Any]) -> str:
     rows = [[_t(task["system"]), _t(task["task"]), _t(task["message"]), _t(task["recovery"])]
-            for task in record["tasks"] if task["status"] == "failed"]
+            for task in record["tasks"] if task["status"] in ("failed", "unreachable")]
     return _table(["System", "Task", "What happened, and what to do", "Recovery"], rows)
 
 
 def _changes(record: Mapping[str, Any]) -> str:
-    rows = [[_clock(change["time"]), _t(change["system"]), _t(change["summary"]), _json(change["before"]),
-             _json(change["after"]), _tone(change["outcome"]) + (f" {_t(change['error'])}" if change["error"] else "")]
-            for change in record["changes"]]
-    return _table(["Time", "System", "Change", "Before", "After", "Outcome"], rows)
+    return _groups(record["changes"], lambda change: [
+        _clock(change["time"]), _t(change["summary"]), _json(change["before"]), _json(change["after"]),
+        _tone(change["outcome"]) + (f" {_t(change['error'])}" if change["error"] else "")],
+        ["Time", "Change", "Before", "After", "Outcome"])
 
 
 def _planned(record: Mapping[str, Any]) -> str:
     if not record["command"].get("check"):
         return ""
-    rows = [[_t(change["system"]), _t(change["task"]), _t(change["summary"]), _json(change["before"]),
-             _json(change["after"])] for change in record["planned"]]
-    return _table(["System", "Task", "Change", "Before", "After"], rows)
+    return _groups(record["planned"], lambda change: [
+        _t(change["summary"]), _json(change["before"]), _json(change["after"])], ["Change", "Before", "After"])
 
 
 def _evidence(record: Mapping[str, Any]) -> str:
     words = {True: "healthy", False: "unhealthy", None: "unknown"}
-    rows = [[_t(item.get("task")), _t(item.get("resource")), _t(item.get("check")), _json(item.get("expected")),
-             _json(item.get("actual")), _tone(words[item.get("ok")])] for item in record["evidence"]]
-    return _table(["Task", "Resource", "Check", "Expected", "Seen", "Verdict"], rows)
+    return _groups(record["evidence"], lambda item: [
+        _t(item.get("resource")), _t(item.get("check")), _json(item.get("expected")), _json(item.get("actual")),
+        _tone(words[item.get("ok")])], ["Resource", "Check", "Expected", "Seen", "Verdict"])
+
+
+def _groups(
+    entries: Sequence[Mapping[str, Any]], row: Callable[[Mapping[str, Any]], Sequence[str]], heads: Sequence[str]
+) -> str:
+    """A table a task, folded where it is long; one with something amiss is never folded."""
+    parts = []
+    for system, task in dict.fromkeys((entry.get("system"), entry.get("task")) for entry in entries):
+        mine = [entry for entry in entries if (entry.get("system"), entry.get("task")) == (system, task)]
+        amiss = any(entry.get("outcome", "done") != "done" or entry.get("ok", True) is not True for entry in mine)
+        opened = " open" if amiss or len(mine) <= FOLD else ""
+        parts.append(f"<details{opened}><summary><b>{_t(task)}</b> <span>{_t(system)}, {len(mine)}</span></summary>"
+                     f"{_table(heads, [row(entry) for entry in mine])}</details>")
+    return "".join(parts)
 
 
 def _gaps(record: Mapping[str, Any]) -> str:
@@ -156,9 +179,26 @@ def _tone(word: Any) -> str:
 def _json(value: Any) -> str:
     if value is None:
         return '<span class="none">none</span>'
-    if isinstance(value, (str, int, float, bool)):
-        return f"<code>{_t(value)}</code>"
+    if isinstance(value, Mapping) and all(_is_plain(part) for part in value.values()):
+        return "<br>".join(f'<span class="kv">{_t(name)}:</span> {_code(part)}' for name, part in value.items())
+    if _is_plain(value):
+        return _code(value)
     return f"<pre>{_t(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False))}</pre>"
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, (str, int, float, bool))
+
+
+def _code(value: Any) -> str:
+    """A value in fixed width; an ARN by its last part, the whole of it when pointed at."""
+    if isinstance(value, str) and value.startswith("arn:") and value.count(":") >= 5:
+        return f'<code title="{_t(value)}">{_t(value.split(":", 5)[5])}</code>'
+    return f"<code>{_t('none' if value is None else value)}</code>"
+
+
+def _moment(time: Any) -> str:
+    return f"{str(time)[:19].replace('T', ' ')} UTC" if time else ""
 
 
 def _clock(time: Any) -> str:

@@ -107,9 +107,16 @@ def _status(started: Event, finished: Event, tasks: Sequence[Event], changes: Se
 def _task(event: Event) -> dict[str, Any]:
     fields = ("system", "phase", "task", "item", "action", "status", "seconds", "changed", "message", "verdict",
               "recovery", "plan_digest")
-    return {**{name: event.get(name) for name in fields}, "item": event.get("item") or "", "time": event.get("time"),
-            "planned": list(event.get("planned") or ()), "failed_resources": list(event.get("failed_resources") or ()),
-            "kept": int(event.get("kept") or 0), "gaps": list(event.get("gaps") or ())}
+    return {
+        **{name: event.get(name) for name in fields},
+        "item": event.get("item") or "",
+        "time": event.get("time"),
+        # A task that says it changes nothing of the estate (a notice) has no part in the plan.
+        "planned": list(event.get("planned") or ()) if event.get("changed") else [],
+        "failed_resources": list(event.get("failed_resources") or ()),
+        "kept": int(event.get("kept") or 0),
+        "gaps": list(event.get("gaps") or ()),
+    }
 
 
 def _changes(events: Iterable[Event]) -> list[dict[str, Any]]:

@@ -11,8 +11,8 @@ process of the worker cannot have (each measured with Terraform 1.11):
 - terraform writes to files, not to pipes: a pipe without a reader would end it by SIGPIPE in the middle of an apply.
 - The temporary folder, with variables and the saved plan, goes also when the worker was killed with SIGKILL.
 
-Protocol over the socket whose number is the first argument: a line of JSON in, `{"argv", "folder", "output", "errors",
-"environment"}`, a line of JSON out, `{"exit"}`. While a command runs, anything sent, or the end of the socket,
+Protocol over the socket whose number is the first argument: a line of JSON in, `{"argv", "output", "errors",
+"environment"}`, a line of JSON out, `{"exit"}`. While a command runs, anything sent (`{}`), or the end of the socket,
 means: interrupt it. The end of the socket ends this process, once a running command has ended.
 """
 
@@ -26,6 +26,9 @@ import signal
 import socket
 import sys
 from typing import Any
+
+CANNOT_RUN = 126
+"""The exit code of a command that could not be started, as in a shell."""
 
 
 def main() -> None:
@@ -47,38 +50,43 @@ def _serve(channel: socket.socket) -> None:
     os.set_blocking(wakes, False)
     signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
     _tell(channel, {"ready": os.getpid()})
-    requests = channel.makefile("rb", buffering=0)
+    held = b""
     while True:
-        line = requests.readline()
-        if not line:
-            return
+        while b"\n" not in held:
+            part = channel.recv(65536)
+            if not part:
+                return
+            held += part
+        line, _newline, held = held.partition(b"\n")
         request = json.loads(line)
         # An interrupt that came when its command had just ended carries no command.
         if request:
-            _tell(channel, {"exit": _wait(_start(request), channel, woken)})
+            _tell(channel, {"exit": _run(request, channel, woken, bool(held))})
+
+
+def _run(request: dict[str, Any], channel: socket.socket, woken: int, interrupted: bool) -> int:
+    try:
+        child = _start(request)
+    except OSError as error:
+        with open(request["errors"], "w", encoding="utf-8") as errors:
+            errors.write(str(error))
+        return CANNOT_RUN
+    if interrupted:
+        os.kill(child, signal.SIGINT)
+    return _wait(child, [woken] if interrupted else [woken, channel], woken)
 
 
 def _start(request: dict[str, Any]) -> int:
-    child = os.fork()
-    if child:
-        return child
-    try:
-        os.chdir(request["folder"])
-        for number, path, flags in (
-            (0, os.devnull, os.O_RDONLY), (1, request["output"], os.O_WRONLY), (2, request["errors"], os.O_WRONLY),
-        ):
-            os.dup2(os.open(path, flags), number)
-        # Python ignores it, and what is ignored would stay so in terraform and its provisioners.
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        argv = request["argv"]
-        os.execve(argv[0], argv, {**os.environ, **request["environment"]})
-    finally:
-        os._exit(126)
+    opened = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+              (os.POSIX_SPAWN_OPEN, 1, request["output"], os.O_WRONLY, 0),
+              (os.POSIX_SPAWN_OPEN, 2, request["errors"], os.O_WRONLY, 0)]
+    argv = request["argv"]
+    # Python ignores SIGPIPE, and what is ignored would stay so in terraform and its provisioners.
+    return os.posix_spawn(argv[0], argv, request["environment"], file_actions=opened, setsigdef=[signal.SIGPIPE])
 
 
-def _wait(child: int, channel: socket.socket, woken: int) -> int:
-    """The exit code of the child; negative when a signal ended it."""
-    watched: list[Any] = [woken, channel]
+def _wait(child: int, watched: list[Any], woken: int) -> int:
+    """The exit code of the child, negative when a signal ended it; anything from the channel interrupts it, once."""
     while True:
         finished, status = os.waitpid(child, os.WNOHANG)
         if finished:
@@ -87,7 +95,7 @@ def _wait(child: int, channel: socket.socket, woken: int) -> int:
         if woken in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(woken, 512)
-        if channel in ready:
+        if len(ready) > (woken in ready):
             watched = [woken]
             os.kill(child, signal.SIGINT)
 

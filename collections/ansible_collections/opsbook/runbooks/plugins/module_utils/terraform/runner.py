@@ -90,20 +90,27 @@ class Session:
         self._program = program
         self._project = project
         self.folder = tempfile.mkdtemp(prefix="opsbook-terraform-")
+        self._environment = child_environment(environment, os.path.join(self.folder, "data"))
         self._channel, theirs = socket.socketpair()
         with theirs:
-            # A session of its own: no signal to the worker's group reaches terraform beside the minder's.
-            self._minder = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", inspect.getsource(minder), str(theirs.fileno()), self.folder],
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL, start_new_session=True,
-                env=child_environment(environment, os.path.join(self.folder, "data")))
+            self._minder = self._start(theirs.fileno())
         self._received = b""
         self._closed = False
         self._busy = threading.Lock()
         if self._reply(STOP_SECONDS) is None:
             self.close()
             raise OperationError("start terraform", project, "the process that runs it did not answer")
+
+    def _start(self, number: int) -> subprocess.Popen[bytes]:
+        try:
+            # A session of its own: no signal to the worker's group reaches terraform beside the minder's.
+            return subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", inspect.getsource(minder), str(number), self.folder],
+                pass_fds=[number], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                start_new_session=True, cwd=self._project, env=self._environment)
+        except OSError as error:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise OperationError("start terraform", self._project, str(error)) from error
 
     def private_file(self, name: str, text: str = "") -> str:
         """A file of the temporary folder that only we can read; its path."""
@@ -123,11 +130,11 @@ class Session:
         """
         if self._closed:
             raise Stopped("run terraform", self._project, "the run was stopped")
-        environment = {"TF_WORKSPACE": workspace} if workspace else {}
+        environment = {**self._environment, **({"TF_WORKSPACE": workspace} if workspace else {})}
         with self._busy, open(self.private_file("output"), "rb") as output, \
                 open(self.private_file("errors"), "rb") as errors:
-            self._send({"argv": [self._program, *arguments], "folder": self._project, "output": output.name,
-                        "errors": errors.name, "environment": environment})
+            self._send({"argv": [self._program, *arguments], "output": output.name, "errors": errors.name,
+                        "environment": environment})
             code, stopped = self._wait(output, describe)
             return Finished(code, _text(output), _text(errors), stopped)
 
