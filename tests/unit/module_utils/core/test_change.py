@@ -55,7 +55,7 @@ def test_the_digest_leaves_out_what_stays_and_how_much_was_looked_at() -> None:
 
 
 @pytest.mark.parametrize(("one", "other"), [
-    ("switch:a", "switch:b"), ("switch:2", "switch:10"), ("switch:7", "switch:07"), ("switch:m2", "switch:m²"),
+    ("switch:a", "switch:b"), ("switch:2", "switch:10"), ("switch:7", "switch:07"), ("switch:1", "switch:1²"),
 ])
 def test_the_digest_does_not_depend_on_the_order_of_reading(one: str, other: str) -> None:
     a, b = change(one), change(other)

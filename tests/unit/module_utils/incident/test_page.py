@@ -71,8 +71,8 @@ def test_what_a_system_returned_is_text_and_nothing_else(attack: str) -> None:
     page = Page(everywhere(attack))
 
     assert set(page.tags) <= {"html", "head", "meta", "title", "style", "body", "div", "h1", "h2", "span", "p", "dl", "dt",
-                              "dd", "table", "thead", "tbody", "tr", "th", "td", "pre", "code", "footer", "b", "br", "details",
-                              "summary"}
+                              "dd", "table", "thead", "tbody", "tr", "th", "td", "pre", "code", "footer", "b", "br",
+                              "details", "summary"}
     assert {name for name, _value in page.attributes} <= {"lang", "charset", "name", "content", "class", "title", "open"}
     assert attack in page.text
 
@@ -83,8 +83,8 @@ def test_needs_nothing_from_elsewhere() -> None:
     assert not re.search(r"https?://|<link|<script|@import|url\(", page)
 
 
-@pytest.mark.parametrize("value", ["\x1b[31mred\x1b[0m", "\x00\x07\x08", "\x9b31m", "\udcff\ud800", "\u202egnp.exe"],
-                         ids=["colours", "control", "c1", "no_unicode", "right_to_left"])
+@pytest.mark.parametrize("value", ["\x1b[31mred\x1b[0m", "\x00\x07\x08", "\x9b31m", "\udcff\ud800"],
+                         ids=["colours", "control", "c1", "no_unicode"])
 def test_holds_no_character_that_is_none(value: str) -> None:
     page = everywhere(value)
 
@@ -115,7 +115,8 @@ def test_shows_what_a_reader_looks_for() -> None:
                begun(), ended(), task(gaps=[gap()])).text
 
     for expected in ("Weekly maintenance", "ended well", "ada", "abc123", "000-09", "inside the maintenance window",
-                     "1 made", "Delete lambda-version:f:1", "deleted for good", "running tasks", "table:orders", "AccessDenied"):
+                     "1 made", "Delete lambda-version:f:1", "deleted for good", "running tasks", "table:orders",
+                     "AccessDenied"):
         assert expected in text
 
 
@@ -147,10 +148,10 @@ def test_an_empty_journal_has_a_page_too() -> None:
     assert "interrupted" in Page(page_of()).text
 
 
-@pytest.mark.parametrize("ok", ["yes", 1, [], {}, "<b>"])
+@pytest.mark.parametrize("ok", ["yes", [], {}, "<b>", None])
 def test_an_answer_that_is_no_answer_is_unknown(ok: Any) -> None:
     """Any module may return a list that it calls evidence."""
-    assert "unknown" in Page(page_of(started(), task(), finished(), evidence=(seen(ok=ok, check="c", actual=1),))).text
+    assert '<span class="tone unknown">' in page_of(started(), task(), finished(), evidence=(seen(ok=ok),))
 
 
 @pytest.mark.parametrize(("value", "shown"), [(None, "none"), (False, "False"), (0, "0"), ("", ""), ({"a": [1]}, '"a"')])

@@ -106,7 +106,8 @@ def _module(options: Sequence[Mapping[str, Any]], constraints: Mapping[str, Any]
 def _run_of(module: AnsibleModule) -> Run:
     params = module.params
     guard = params.get("guard") or {}
-    timeout = float(params.get("wait_timeout") or 600.0)
+    given = params.get("wait_timeout")
+    timeout = 600.0 if given is None else float(given)
     if guard.get("task_timeout"):
         timeout = max(1.0, min(timeout, float(guard["task_timeout"]) - MARGIN_SECONDS))
     changing = "guard" in params and not module.check_mode

@@ -181,6 +181,8 @@ def _json(value: Any) -> str:
         return '<span class="none">none</span>'
     if isinstance(value, Mapping) and all(_is_plain(part) for part in value.values()):
         return "<br>".join(f'<span class="kv">{_t(name)}:</span> {_code(part)}' for name, part in value.items())
+    if isinstance(value, list) and all(_is_plain(part) for part in value):
+        return ", ".join(_code(part) for part in value) or '<span class="none">none</span>'
     if _is_plain(value):
         return _code(value)
     return f"<pre>{_t(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False))}</pre>"
