@@ -38,7 +38,7 @@ def deploy(connect: Connect, once: Connect, run: Run, request: Request) -> Opera
         plan=lambda collected: plan_deployments(collected, request, run.limits),
         apply=lambda change: apply_deployment(rollout, change),
         verify=lambda collected, plan: verify_deployments(rollout, collected),
-        describe=lambda collected: describe_candidates(collected),
+        describe=describe_candidates,
         recover=(lambda plan, evidence: go_back(rollout)) if request.rollback else None,
     )
 

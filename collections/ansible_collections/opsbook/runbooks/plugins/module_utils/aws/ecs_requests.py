@@ -18,7 +18,6 @@ _DEFINITION = re.compile(r"(arn:[^:]+:ecs:[^:]+:\d+:task-definition/)?[A-Za-z0-9
 _REVISION = re.compile(r"arn:[^:]+:ecs:[^:]+:\d+:service-revision/(?P<cluster>[^/]+)/(?P<service>[^/]+)/\d+")
 
 
-
 @dataclass(frozen=True)
 class Request:
     """What a run was asked for.
