@@ -27,8 +27,8 @@ KEYS = {"region": "eu-central-1", "access_key": "AKIA", "secret_key": "canary-ke
 
 @pytest.fixture(autouse=True)
 def _no_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No credentials, profiles or metadata service of the machine that the tests run on."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
+    """No credentials, profiles, certificates or metadata service of the machine that the tests run on."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "REQUESTS_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
@@ -52,7 +52,7 @@ def test_uses_the_given_region_and_keys() -> None:
 def test_what_is_not_given_is_left_to_the_environment(monkeypatch: pytest.MonkeyPatch, warmed: bool) -> None:
     """A task's own `environment:` comes after the fork, and after the session that was prepared before it."""
     if warmed:
-        warm(())
+        warm(("sts",))
     monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-south-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ENV")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
@@ -65,7 +65,7 @@ def test_what_is_not_given_is_left_to_the_environment(monkeypatch: pytest.Monkey
 def test_a_profile_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], variable: str
 ) -> None:
-    warm(())
+    warm(("sts",))
     if variable:
         monkeypatch.setenv("AWS_PROFILE", variable)
     (tmp_path / "config").write_text("[profile ops]\nregion = us-west-2\naws_access_key_id = P\naws_secret_access_key = x\n")
@@ -133,7 +133,7 @@ def test_a_service_has_one_client_for_all_threads() -> None:
 
 
 def test_connections_do_not_share_their_credentials() -> None:
-    warm(())
+    warm(("sts",))
     made = [connector({**KEYS, "access_key": key})("sts") for key in ("A", "B")]
 
     assert [one._request_signer._credentials.access_key for one in made] == ["A", "B"]
@@ -253,7 +253,7 @@ def test_a_missing_library_is_told_before_any_work(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_session_prepared_before_the_fork_is_used_once() -> None:
-    warm(())
+    warm(("sts",))
     spare = client._spare_session
     first, second = client._core_session(None), client._core_session(None)
 

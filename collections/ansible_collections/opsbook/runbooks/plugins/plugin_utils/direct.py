@@ -72,8 +72,13 @@ class DirectActionModule(ActionBase):  # type: ignore[misc]  # ansible-core publ
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # The module's code too: Ansible's importer keeps no compiled files, each worker would compile it again.
-        _plugin(cls.__module__.rpartition(".")[2])
+        cls._module()
         warm((*cls.services, "dynamodb") if cls.changes_things else cls.services)
+
+    @classmethod
+    def _module(cls) -> Any:
+        """The module of the stub's own name, whatever name the task gave it (a redirect, a short one)."""
+        return importlib.import_module(cls.__module__.replace(".plugins.action.", ".plugins.modules."))
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the module directly where that is right, else as Ansible runs any module."""
@@ -116,7 +121,8 @@ class DirectActionModule(ActionBase):  # type: ignore[misc]  # ansible-core publ
         with _preserved_process(), _module_side(recorded), patch_module_args(module_args):
             os.environ.update({key: str(value) for key, value in environment.items()})
             adapter.progress_sink = lambda text: display.display(f"  {self._task.get_name()}: {text}")
-            _call_main(name.rpartition(".")[2])
+            with contextlib.suppress(SystemExit):
+                self._module().main()
         if not recorded:
             raise AnsibleActionFail(f"The module {name} ended without a result.")
         return self._as_ordinary(recorded[-1])
@@ -135,15 +141,6 @@ def _guarded(task: Any, task_vars: Mapping[str, Any], templar: Any) -> dict[str,
         return guard_option(task, task_vars, templar)
     except OperationError as error:
         raise AnsibleActionFail(error.message()) from error
-
-
-def _plugin(module: str) -> Any:
-    return importlib.import_module(f"ansible_collections.opsbook.runbooks.plugins.modules.{module}")
-
-
-def _call_main(module: str) -> None:
-    with contextlib.suppress(SystemExit):
-        _plugin(module).main()
 
 
 @contextlib.contextmanager

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..core.change import natural_order
+
 LINES = 22
 """At most so many lines: a screen of 24, less the shell's own."""
 
@@ -51,7 +53,7 @@ def _done(changes: Sequence[Mapping[str, Any]]) -> list[str]:
     for operation in dict.fromkeys(change["operation"] for change in changes):
         mine = [change for change in changes if change["operation"] == operation]
         done = sum(change["outcome"] == "done" for change in mine)
-        names = ", ".join(_short(change["resource"]) for change in mine)
+        names = ", ".join(sorted((_short(change["resource"]) for change in mine), key=natural_order))
         missed = f", {len(mine) - done} NOT done" if done < len(mine) else ""
         lines.append(_cut(f"{operation}: {done} changed{missed} ({names})", 110))
     return lines

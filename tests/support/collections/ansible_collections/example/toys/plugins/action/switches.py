@@ -1,0 +1,10 @@
+"""Runs the module of the same name inside the Ansible worker."""
+
+from __future__ import annotations
+
+from ansible_collections.opsbook.runbooks.plugins.plugin_utils.direct import DirectActionModule
+
+
+class ActionModule(DirectActionModule):
+    services = ()
+    changes_things = True
