@@ -1,4 +1,4 @@
-"""`python -m lab fault add | list | clear`: calls that fail on demand.
+"""`python -m lab fault add | image | list | clear`: calls and container images that fail on demand.
 
 The AWS server's control route `faults` replaces all faults at once; what this command has asked for is kept in
 faults.json, so that faults can be added one after another and listed.
@@ -35,6 +35,11 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     add.add_argument("--code", help="the error code (default: the service's own)")
     add.add_argument("--except-purpose", choices=("control",), help="spare the lock table and the record bucket")
     add.add_argument("--seed", type=int, default=1, help="of the choice by probability (default 1)")
+    image = verbs.add_parser("image", parents=[common], help="let tasks of an image fail from the next deployment on")
+    image.set_defaults(run=_image)
+    image.add_argument("image", metavar="PATTERN", help="an image, or a shell-style pattern of images")
+    image.add_argument("--reason", default="CannotPullContainerError: manifest unknown", help="why its tasks stop")
+    image.add_argument("--heal", action="store_true", help="let them run again")
     for name, run, text in (("list", _list, "list the faults"), ("clear", _clear, "remove all faults")):
         verbs.add_parser(name, parents=[common], help=text).set_defaults(run=run)
 
@@ -61,6 +66,14 @@ def _add(folder: Path, options: argparse.Namespace) -> int:
     faults = [*_asked_for(folder), fault]
     _replace(folder, faults, options.seed)
     say(f"Fault {len(faults)}: {_in_words(fault)}")
+    return 0
+
+
+def _image(folder: Path, options: argparse.Namespace) -> int:
+    reason = None if options.heal else options.reason
+    endpoint = required_status(folder)["endpoints"]["aws"]
+    post(endpoint, "/lab/ecs/failing-images", {"image": options.image, "reason": reason})
+    say(f"Tasks of {options.image} run again" if options.heal else f"New tasks of {options.image} stop: {reason}")
     return 0
 
 

@@ -17,7 +17,7 @@ from ansible.module_utils.common.parameters import remove_values
 from ..incident.journal import Journal, affected_by, read_journal
 from .approval import refuse_unapproved
 from .errors import MissingLibrary, OperationError, Skipped
-from .evidence import HEALTHY
+from .evidence import HEALTHY, in_words
 from .gate import Judgement
 from .limits import Limits
 from .operation import Operation, Reading, Report, carry_out, read
@@ -91,12 +91,13 @@ def failure_message(report: Report) -> str:
     """Every resource that failed, what verification saw, and what was done about it."""
     parts = [f"{failure['resource']}: {failure['reason']}" for failure in report.failures]
     parts += [
-        f"{item.resource}: {item.check} is {item.actual!r}, expected {item.expected!r}"
+        f"{item.resource}: {item.check}: {in_words(item.actual)} (expected: {in_words(item.expected)})"
         for item in report.evidence if item.ok is not True
     ]
     parts += [text for text in (report.error, report.recovery) if text]
     done = f" {len(report.applied)} of {len(report.plan.changes)} changes were made." if report.plan.changes else ""
-    return "; ".join(parts).rstrip(".") + "." + done
+    again = " Mend the cause and run again: what is done stays done."
+    return "; ".join(parts).rstrip(".") + "." + done + again
 
 
 def _module(options: Sequence[Mapping[str, Any]], constraints: Mapping[str, Any]) -> AnsibleModule:

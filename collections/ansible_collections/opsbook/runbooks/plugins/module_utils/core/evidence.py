@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,3 +51,17 @@ def verdict_of(evidence: Iterable[Evidence], coverage: Coverage) -> str:
     if not coverage.complete or not answers or any(answer is None for answer in answers):
         return UNKNOWN
     return HEALTHY
+
+
+SAID_LENGTH = 300
+
+
+def in_words(value: Any) -> str:
+    """A plain value as a message says it: without braces and quotes, cut where it is long."""
+    if isinstance(value, Mapping):
+        text = ", ".join(f"{name} {in_words(part)}" for name, part in value.items())
+    elif isinstance(value, (list, tuple)):
+        text = "; ".join(in_words(part) for part in value) or "none"
+    else:
+        text = "none" if value is None or value == "" else str(value)
+    return text if len(text) <= SAID_LENGTH else f"{text[:SAID_LENGTH - 3]}..."

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .evidence import HEALTHY, UNHEALTHY, UNKNOWN
+from .evidence import HEALTHY, UNHEALTHY, UNKNOWN, in_words
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ def _one(result: Mapping[str, Any]) -> tuple[str, list[str]]:
     if result.get("failed"):
         return UNKNOWN, [f"the check itself failed: {result.get('msg', 'no message')}"]
     faults = [
-        f"{item.get('resource')}: {item.get('check')} is {item.get('actual')!r}, expected {item.get('expected')!r}"
+        f"{item.get('resource')}: {item.get('check')}: {in_words(item.get('actual'))} "
+        f"(expected: {in_words(item.get('expected'))})"
         for item in result.get("evidence", []) if item.get("ok") is not True
     ]
     gaps = (result.get("coverage") or {}).get("missing", [])
