@@ -1,4 +1,4 @@
-"""One lab for all tests of procedures, freshly seeded for each."""
+"""One lab for all tests of procedures, freshly seeded for each that changes it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.audit import changing, read_audit
 from tests.support.labs import Lab, running_lab
+from tests.support.procedures import faults
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +24,23 @@ def lab(session_lab: Lab) -> Lab:
     """The lab, freshly seeded."""
     session_lab.reset()
     return session_lab
+
+
+@pytest.fixture(scope="module")
+def seeded_lab(session_lab: Lab) -> Lab:
+    """The lab, freshly seeded once for all tests of a file that leave it as it is."""
+    session_lab.reset()
+    return session_lab
+
+
+@pytest.fixture
+def untouched_lab(seeded_lab: Lab) -> Iterator[Lab]:
+    """A lab whose estate must not be changed: whatever a test does, no changing call of the work may arrive."""
+    before = len(read_audit(seeded_lab.folder))
+    yield seeded_lab
+    faults(seeded_lab)
+    seeded_lab.control("health", {"reset": True}, of="web")
+    assert changing(read_audit(seeded_lab.folder)[before:], "work") == []
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils import _internal as core_internal
-from ansible.module_utils import basic
 from ansible.module_utils.common import warnings
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
@@ -26,11 +25,12 @@ from ansible_collections.opsbook.runbooks.plugins.plugin_utils import direct
 OTHER = "/usr/bin/some-other-python"
 
 
-def action(transport: str = "local", become: bool = False, async_val: int = 0) -> Any:
+def action(transport: str = "local", become: bool = False, async_val: int = 0, delegate_to: str | None = None) -> Any:
     """An action of a task on such a connection."""
     return health_gate.ActionModule(
-        task=SimpleNamespace(async_val=async_val, args={}), connection=SimpleNamespace(transport=transport),
-        play_context=SimpleNamespace(become=become), loader=DataLoader(), templar=Templar(loader=DataLoader()),
+        task=SimpleNamespace(async_val=async_val, args={}, delegate_to=delegate_to),
+        connection=SimpleNamespace(transport=transport), play_context=SimpleNamespace(become=become),
+        loader=DataLoader(), templar=Templar(loader=DataLoader()),
         shared_loader_obj=None)
 
 
@@ -46,6 +46,8 @@ def action(transport: str = "local", become: bool = False, async_val: int = 0) -
         pytest.param({}, {"ansible_python_interpreter": OTHER}, False, id="another_python"),
         pytest.param({}, {"ansible_python_interpreter": trust_as_template("{{ ansible_playbook_python }}"),
                           "ansible_playbook_python": OTHER}, False, id="another_python_by_a_template"),
+        pytest.param({"delegate_to": "b"}, {"ansible_delegated_vars": {"b": {"ansible_python_interpreter": OTHER}}}, False,
+                     id="the_python_of_the_host_that_it_is_delegated_to"),
         *(pytest.param({}, {"opsbook_direct": value}, runs_here, id=f"asked_{value!r}") for value, runs_here in (
             (False, False), ("false", False), ("no", False), ("0", False), ("perhaps", False), ("true", True),
             (True, True))),
@@ -112,25 +114,21 @@ def test_the_process_is_as_it_was_whatever_happened(tmp_path: Path, monkeypatch:
 
 @pytest.mark.parametrize("end", [None, SystemExit, ZeroDivisionError])
 def test_core_is_as_it_was_whatever_happened(end: Any) -> None:
-    hook, controller, sink = basic.AnsibleModule._record_module_result, core_internal.is_controller, adapter.progress_sink
-    recorded: list[dict[str, Any]] = []
-    with ending(end), direct._module_side(recorded):
+    controller, sink = core_internal.is_controller, adapter.progress_sink
+    with ending(end), direct._module_side():
         assert core_internal.is_controller is False
-        basic.AnsibleModule._record_module_result(None, {"changed": True})
         adapter.progress_sink = print
         warnings.warn("from the module")
         if end is not None:
             raise end
 
-    assert recorded == [{"changed": True}]
-    assert (basic.AnsibleModule._record_module_result, core_internal.is_controller, adapter.progress_sink) == (
-        hook, controller, sink)
+    assert (core_internal.is_controller, adapter.progress_sink) == (controller, sink)
     assert not warnings.get_warnings()
 
 
 def test_warnings_of_an_earlier_item_are_not_this_items() -> None:
     warnings.warn("from another")
-    with direct._module_side([]):
+    with direct._module_side():
         assert not warnings.get_warnings()
 
 
@@ -144,10 +142,27 @@ def test_a_refused_receipt_fails_the_task_and_no_more(monkeypatch: pytest.Monkey
         direct._guarded(None, {}, None)
 
 
-def test_a_modules_exit_is_not_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("code", "status"), [(0, 0), (None, 0), (1, 1), (3, 3), ("no", 1)])
+def test_a_modules_exit_is_not_the_workers(capsys: pytest.CaptureFixture[str], code: Any, status: int) -> None:
     def main() -> None:
-        raise SystemExit(0)
+        print('{"changed": true}')  # noqa: T201
+        raise SystemExit(code)
 
-    monkeypatch.setattr(direct, "_plugin", lambda name: SimpleNamespace(main=main))
+    assert direct._as_program(main) == (status, '{"changed": true}\n')
+    assert capsys.readouterr().out == ""
 
-    direct._call_main("toy")
+
+@pytest.mark.parametrize("main", [lambda: None, lambda: 1 // 0], ids=["returns", "breaks"])
+def test_a_module_that_does_not_end_as_modules_do_has_failed(main: Any) -> None:
+    status, output = direct._as_program(main)
+
+    assert status != 0
+    assert '"failed": true' in output
+
+
+def test_an_interrupt_is_not_taken_for_a_modules_end() -> None:
+    def main() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        direct._as_program(main)

@@ -68,7 +68,6 @@ def test_nothing_else_is_throttled(code: str) -> None:
 @pytest.mark.parametrize("error", [
     botocore.exceptions.ReadTimeoutError(endpoint_url="https://x"),
     botocore.exceptions.ConnectionClosedError(endpoint_url="https://x"),
-    botocore.exceptions.ConnectTimeoutError(endpoint_url="https://x"),
     botocore.exceptions.HTTPClientError(error="broken"),
     botocore.exceptions.ResponseStreamingError(error="broken"),
 ], ids=lambda error: type(error).__name__)

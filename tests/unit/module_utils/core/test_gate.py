@@ -48,8 +48,8 @@ def test_judges(checks: dict[str, Any], verdict: str) -> None:
 @pytest.mark.parametrize(
     ("result", "fault"),
     [
-        pytest.param(UNHEALTHY, "DB: db: state is '?', expected 'up'", id="evidence"),
-        pytest.param(seen("unknown", None), "DB: db: state is '?', expected 'up'", id="what_could_not_be_told"),
+        pytest.param(UNHEALTHY, "DB: db: state: ? (expected: up)", id="evidence"),
+        pytest.param(seen("unknown", None), "DB: db: state: ? (expected: up)", id="what_could_not_be_told"),
         pytest.param(seen("unknown", missing=("table:b",)), "DB: table:b: not seen (AccessDenied)", id="gap"),
         pytest.param({"failed": True, "msg": "boom"}, "DB: the check itself failed: boom", id="failure"),
         pytest.param({"failed": True}, "DB: the check itself failed: no message", id="failure_without_words"),

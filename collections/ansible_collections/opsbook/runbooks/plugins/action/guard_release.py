@@ -38,8 +38,11 @@ class ActionModule(ActionBase):
         store = lock_store(task_vars, self._templar)
         if receipt is None or store is None:
             return False
-        released = DynamoLeaseStore(connector(store), store["table"]).release(system, digest_token(receipt.token))
-        delete_receipt(system)
+        try:
+            released = DynamoLeaseStore(connector(store), store["table"]).release(system, digest_token(receipt.token))
+        finally:
+            # Also where the table cannot be reached: the lease ends by itself, its token must not stay on the disk.
+            delete_receipt(system)
         if not released:
             display.warning(f"The run lock of {system} is no longer ours and is left alone.")
         return released

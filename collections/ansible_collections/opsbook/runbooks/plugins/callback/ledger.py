@@ -50,9 +50,9 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.journal 
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.orphans import seal_interrupted
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.record import EVIDENCE, JOURNAL, seal
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.summary import summarize
-from ansible_collections.opsbook.runbooks.plugins.plugin_utils.events import task_events
+from ansible_collections.opsbook.runbooks.plugins.plugin_utils.events import evidence_of, task_events
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.operator import operator_name, project_revision
-from ansible_collections.opsbook.runbooks.plugins.plugin_utils.receipt import extra_vars
+from ansible_collections.opsbook.runbooks.plugins.plugin_utils.receipt import delete_receipts, extra_vars
 
 COMMAND = ("check", "diff", "subset", "tags", "skip_tags", "start_at_task")
 
@@ -117,6 +117,7 @@ class CallbackModule(CallbackBase):
         failed = bool(stats.failures or stats.dark) or self._failed
         self._journal.write("run_finished", failed=failed)
         journal.active = None
+        delete_receipts(self._folder)
         record = seal(self._folder)
         self._display.display("\n" + summarize(record, os.path.relpath(self._folder)))
 
@@ -129,7 +130,7 @@ class CallbackModule(CallbackBase):
         for event in task_events(status, result.result):
             self._journal.write("task_finished", action=str(task.resolved_action or task.action),
                                 seconds=round(time.monotonic() - begun, 3), **common, **event)
-        for item in _evidence_of(result.result):
+        for item in evidence_of(result.result):
             self._evidence.write("evidence", **common, **item)
 
     def _seal_orphans(self, records: Path) -> None:
@@ -154,11 +155,3 @@ def _command(given: Mapping[str, Any]) -> dict[str, Any]:
     asked = {name: context.CLIARGS.get(name) for name in COMMAND}
     said = {name: list(value) if isinstance(value, (list, tuple)) else value for name, value in asked.items()}
     return {**{name: value for name, value in said.items() if value and value != ["all"]}, "parameters": sorted(given)}
-
-
-def _evidence_of(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    if result.get("censored"):
-        return []
-    results = result["results"] if isinstance(result.get("results"), list) else [result]
-    return [item for entry in results if isinstance(entry, Mapping)
-            for item in entry.get("evidence") or () if isinstance(item, Mapping)]

@@ -20,12 +20,13 @@ def approved_changes(path: str, system: str, task: str, item: str) -> dict[str, 
     """
     try:
         plan = json.loads(Path(path).read_text(encoding="utf-8"))
-        entries, digest = list(plan["entries"]), plan["digest"]
+        entries, digest = [dict(entry) for entry in plan["entries"]], plan["digest"]
+        mine = [change for entry in entries if (entry["system"], entry["task"], entry["item"]) == (system, task, item)
+                for change in entry["changes"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Refused("read the approved plan", path, f"{type(error).__name__}: {error}",
                       "Give the plan.json of a run with --check.") from error
     if digest_of(entries) != digest:
         raise Refused("use the approved plan", path, "its entries do not have the digest it states",
                       "It was altered: run with --check again and have the new plan approved.")
-    mine = [entry for entry in entries if (entry["system"], entry["task"], entry["item"]) == (system, task, item)]
-    return {"changes": [change for entry in mine for change in entry["changes"]]}
+    return {"changes": mine}

@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Direct execution: run our modules inside the already forked worker, or fall back to the ordinary path.
 
-Ansible's cost per AWS task is process start, unzipping, imports and client creation, not the API. ansible-core leaves
-`AnsibleModule._record_module_result` as the hook for in-worker execution (ansible.netcommon uses it). The result is
-the ordinary path's result: it goes through the same encoder and decoder, so that nothing a system returns is trusted
-as a template. Everything the module may change in the process is put back after each item of a loop.
+Ansible's cost per AWS task is process start, unzipping, imports and client creation, not the API. The result is the
+ordinary path's result: what the module prints goes through the same parser, so that nothing a system returns is
+trusted as a template. Everything the module may change in the process is put back after each item of a loop.
 """
 
 from __future__ import annotations
@@ -13,17 +12,19 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
-import json
+import io
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
+from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible.vars.clean import remove_internal_keys
 
 from ..module_utils.aws.client import warm
 from ..module_utils.core import adapter
@@ -34,15 +35,13 @@ from .receipt import guard_option
 try:
     # The seam: private names of ansible-core, the same from 2.19 to 2.21. Missing ones mean the ordinary path.
     from ansible.module_utils import _internal as core_internal
-    from ansible.module_utils import basic
+    from ansible.module_utils._internal._ansiballz._loader import _handle_exception
     from ansible.module_utils.common import warnings as core_warnings
-    from ansible.module_utils.common.json import Direction, get_module_encoder
     from ansible.module_utils.testing import patch_module_args
     from ansible.release import __version__ as core_version
 
     SEAM = (
         core_version.startswith(("2.19.", "2.20.", "2.21."))
-        and hasattr(basic.AnsibleModule, "_record_module_result")
         and hasattr(core_internal, "is_controller")
         and hasattr(core_warnings, "_global_warnings")
         and hasattr(ActionBase, "_parse_returned_data")
@@ -98,42 +97,56 @@ class DirectActionModule(ActionBase):  # type: ignore[misc]  # ansible-core publ
 
     def _direct(self, task_vars: Mapping[str, Any]) -> bool:
         wanted = self._templar.template(task_vars.get("opsbook_direct", sys.platform != "darwin"))
-        interpreter = self._templar.template(task_vars.get("ansible_python_interpreter", "auto"))
         return bool(
             SEAM
             and boolean(wanted, strict=False)
             and self._connection.transport == "local"
             and not self._play_context.become
             and not self._task.async_val
-            and (str(interpreter).startswith("auto") or os.path.realpath(interpreter) == os.path.realpath(sys.executable))
+            and self._on_our_python(task_vars)
         )
 
+    def _on_our_python(self, task_vars: Mapping[str, Any]) -> bool:
+        """Whether the module may run on any Python that is found, or on the one that runs Ansible."""
+        host = self._task.delegate_to
+        variables = task_vars["ansible_delegated_vars"][host] if host else task_vars
+        said = constants.config.get_config_value("INTERPRETER_PYTHON", variables=variables)
+        interpreter = str(self._templar.template(said))
+        return interpreter.startswith("auto") or _place(interpreter) == _place(sys.executable)
+
     def _run_here(self, module_args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        name = self._task.resolved_action or self._task.action
         # What the parent left is never garbage here. Without this a collection walks all of it, and every page it
         # touches is copied from the parent: two thirds of a client's creation time (measured).
         gc.freeze()
         # As on the ordinary path: adds check mode, diff, verbosity and the like.
-        self._update_module_args(name, module_args, task_vars)
+        self._update_module_args(self._task.resolved_action or self._task.action, module_args, task_vars)
         environment: dict[str, Any] = {}
         self._compute_environment_string(environment)
-        recorded: list[dict[str, Any]] = []
-        with _preserved_process(), _module_side(recorded), patch_module_args(module_args):
+        with _preserved_process(), _module_side(), patch_module_args(module_args):
             os.environ.update({key: str(value) for key, value in environment.items()})
-            adapter.progress_sink = lambda text: display.display(f"  {self._task.get_name()}: {text}")
-            with contextlib.suppress(SystemExit):
-                self._module().main()
-        if not recorded:
-            raise AnsibleActionFail(f"The module {name} ended without a result.")
-        return self._as_ordinary(recorded[-1])
+            # Where Ansible starts local modules, so that a relative path means the same.
+            os.chdir(self._loader.get_basedir())
+            if not self._task.no_log:
+                adapter.progress_sink = lambda text: display.display(f"  {self._task.get_name()}: {text}")
+            status, output = _as_program(self._module().main)
+        return self._as_ordinary(status, output)
 
-    def _as_ordinary(self, recorded: dict[str, Any]) -> dict[str, Any]:
-        encoder = get_module_encoder(PROFILE, Direction.MODULE_TO_CONTROLLER)
-        data: dict[str, Any] = self._parse_returned_data({"stdout": json.dumps(recorded, cls=encoder)}, PROFILE)
+    def _as_ordinary(self, status: int, output: str) -> dict[str, Any]:
+        said = {"rc": status, "stdout": output, "stdout_lines": output.splitlines(), "stderr": "", "stderr_lines": []}
+        parsed = self._parse_returned_data(said, PROFILE)
+        if not isinstance(parsed, dict):  # ansible-core 2.21
+            parsed.remove_internal_keys()
+            return dict(parsed.as_result_dict(for_round_trip=True))
+        remove_internal_keys(parsed)
         for text in ("stdout", "stderr"):
-            if text in data and f"{text}_lines" not in data:
-                data[f"{text}_lines"] = (data[text] or "").splitlines()
-        return data
+            if text in parsed and f"{text}_lines" not in parsed:
+                parsed[f"{text}_lines"] = (parsed[text] or "").splitlines()
+        return parsed
+
+
+def _place(python: str) -> tuple[str, str]:
+    """Folder and program of an interpreter: environments share the program that their Pythons are links to."""
+    return os.path.realpath(os.path.dirname(python)), os.path.realpath(python)
 
 
 def _guarded(task: Any, task_vars: Mapping[str, Any], templar: Any) -> dict[str, Any]:
@@ -143,19 +156,31 @@ def _guarded(task: Any, task_vars: Mapping[str, Any], templar: Any) -> dict[str,
         raise AnsibleActionFail(error.message()) from error
 
 
+def _as_program(main: Callable[[], None]) -> tuple[int, str]:
+    """Exit status and output of a module, as a process of its own would have given them."""
+    output, status = io.StringIO(), 0
+    try:
+        with contextlib.redirect_stdout(output):
+            try:
+                main()
+                raise RuntimeError("New-style module did not handle its own exit.")
+            except Exception as error:
+                _handle_exception(error, PROFILE)  # prints core's own report of it
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(bool(end.code))
+    return status, output.getvalue()
+
+
 @contextlib.contextmanager
-def _module_side(recorded: list[dict[str, Any]]) -> Iterator[None]:
-    """Make core believe it runs in a module: results and warnings are recorded, not printed or displayed."""
-    hook, controller = basic.AnsibleModule._record_module_result, core_internal.is_controller
-    sink = adapter.progress_sink
-    basic.AnsibleModule._record_module_result = lambda module, result: recorded.append(result)
+def _module_side() -> Iterator[None]:
+    """Make core believe it runs in a module: warnings go into the result, they are not displayed."""
+    controller, sink = core_internal.is_controller, adapter.progress_sink
     core_internal.is_controller = False
     core_warnings._global_warnings.clear()
     core_warnings._global_deprecations.clear()
     try:
         yield
     finally:
-        basic.AnsibleModule._record_module_result = hook
         core_internal.is_controller = controller
         adapter.progress_sink = sink
         core_warnings._global_warnings.clear()
@@ -168,7 +193,7 @@ def _preserved_process() -> Iterator[None]:
     environment, folder = dict(os.environ), os.getcwd()
     umask = os.umask(0o077)
     os.umask(umask)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
     try:
         yield
     finally:

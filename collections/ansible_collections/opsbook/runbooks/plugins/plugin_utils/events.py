@@ -13,51 +13,82 @@ CAP = 50
 MESSAGE_LENGTH = 2000
 
 
+CHANGE = {"resource": str, "action": str, "summary": str, "undo": Mapping}
+EVIDENCE = {"resource": str, "check": str}
+FAILURE = {"resource": str, "reason": str}
+VERDICTS = ("healthy", "unhealthy", "unknown")
+
+
 def task_events(status: str, result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """One event a result; for a loop one an item."""
     items = result.get("results")
-    if not isinstance(items, list) or "ansible_loop_var" not in (items[0] if items else {}):
+    if not (isinstance(items, list) and items and all(_is_item(item) for item in items)):
         yield _event(status, result, "")
         return
     for item in items:
-        label = str(item.get("_ansible_item_label", item.get(item.get("ansible_loop_var", "item"), "")))[:200]
         item_status = "failed" if item.get("failed") else "skipped" if item.get("skipped") else "ok"
-        yield _event(item_status, item, label)
+        yield _event(item_status, item, _label(item))
+
+
+def evidence_of(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """All evidence of a result, a loop's too; nothing of what is hidden. Only what has the shape of ours."""
+    items = result.get("results")
+    parts = items if isinstance(items, list) and all(_is_item(item) for item in items) else [result]
+    return [item for part in parts if not _is_hidden(part) for item in _evidence(part)]
 
 
 def _event(status: str, result: Mapping[str, Any], item: str) -> dict[str, Any]:
-    if result.get("censored") or result.get("_ansible_no_log"):
-        return {"status": status, "item": item, "changed": bool(result.get("changed")), "message": "hidden by no_log"}
+    if _is_hidden(result):
+        return {"status": status, "item": "", "changed": bool(result.get("changed")), "message": "hidden by no_log"}
     if status == "ok" and result.get("skipped"):
         status = "skipped"
-    evidence = _list(result, "evidence")
+    evidence = _evidence(result)
+    coverage = result.get("coverage")
+    verdict, recovery = result.get("verdict"), result.get("recovery")
     return {
         "status": status,
         "item": item,
         "changed": bool(result.get("changed")),
         "message": _message(status, result),
-        "verdict": result.get("verdict"),
-        "recovery": result.get("recovery", ""),
+        "verdict": verdict if isinstance(verdict, str) and verdict in VERDICTS else None,
+        "recovery": recovery if isinstance(recovery, str) else "",
         "plan_digest": result.get("plan_digest"),
-        "planned": _list(result, "changes"),
+        "planned": _shaped(result.get("changes"), CHANGE),
         "evidence": evidence[:CAP],
         "evidence_total": len(evidence),
-        "kept": len(_list(result, "kept")),
-        "failed_resources": _list(result, "failed_resources"),
-        "gaps": list((result.get("coverage") or {}).get("missing") or ()) if _is_map(result.get("coverage")) else [],
+        "kept": len(_shaped(result.get("kept"), FAILURE)),
+        "failed_resources": _shaped(result.get("failed_resources"), FAILURE),
+        "gaps": _shaped(coverage.get("missing"), FAILURE) if isinstance(coverage, Mapping) else [],
     }
 
 
 def _message(status: str, result: Mapping[str, Any]) -> str:
     if status == "skipped":
-        return str(result.get("skip_reason") or result.get("skipped_reason") or result.get("msg") or "")[:MESSAGE_LENGTH]
-    return str(result.get("msg") or "")[:MESSAGE_LENGTH] if status in ("failed", "unreachable") else ""
+        said = result.get("skip_reason") or result.get("skipped_reason") or result.get("msg") or ""
+    else:
+        said = result.get("msg") or "" if status in ("failed", "unreachable") else ""
+    return str(said)[:MESSAGE_LENGTH]
 
 
-def _list(result: Mapping[str, Any], name: str) -> list[Any]:
-    value = result.get(name)
-    return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []
+def _evidence(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{**item, "ok": item["ok"] if isinstance(item.get("ok"), bool) else None}
+            for item in _shaped(result.get("evidence"), EVIDENCE)]
 
 
-def _is_map(value: Any) -> bool:
-    return isinstance(value, Mapping)
+def _shaped(value: Any, shape: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The entries of a list that look like ours: any module may return a list that it calls changes."""
+    entries = value if isinstance(value, list) else []
+    return [dict(entry) for entry in entries if isinstance(entry, Mapping)
+            and all(isinstance(entry.get(name), kind) for name, kind in shape.items())]
+
+
+def _is_item(item: Any) -> bool:
+    return isinstance(item, Mapping) and "ansible_loop_var" in item
+
+
+def _is_hidden(result: Mapping[str, Any]) -> bool:
+    return bool(result.get("censored") or result.get("_ansible_no_log"))
+
+
+def _label(item: Mapping[str, Any]) -> str:
+    return str(item.get("_ansible_item_label", item.get(item["ansible_loop_var"], "")))[:200]

@@ -28,6 +28,9 @@ from .approval import approved_changes
 INVENTORY_ONLY = frozenset({"opsbook_require_guard", "opsbook_lock", "opsbook_aws", "opsbook_environment", "system"})
 """Variables that decide about safety: inventory says them, never the command line."""
 
+RECEIPT = ".receipt-"
+"""How the name of a receipt's file begins."""
+
 CONNECTION = ("region", "profile", "endpoint_url", "access_key", "secret_key", "session_token", "assume_role_arn",
               "external_id")
 
@@ -73,6 +76,12 @@ def delete_receipt(system: str) -> None:
         _path(run_folder(journal.active), system).unlink(missing_ok=True)
 
 
+def delete_receipts(folder: Path) -> None:
+    """Forget all receipts of a run that ended: one is left where the play never came to releasing its lock."""
+    for receipt in folder.glob(f"{RECEIPT}*"):
+        receipt.unlink(missing_ok=True)
+
+
 def run_folder(running: journal.Journal) -> Path:
     """The record folder of a running playbook."""
     return Path(running.path).parent
@@ -92,10 +101,12 @@ def guard_option(task: Any, task_vars: Mapping[str, Any], templar: Any) -> dict[
     """
     system = system_of(task_vars)
     required = _required(task_vars, templar)
+    # Not simply the parent: where ansible-playbook died before this line, that is whoever adopts orphans.
+    launcher = journal.active.owner if journal.active else os.getppid()
     option: dict[str, Any] = {
         "system": system, "required": required, "operation": str(task.action).rpartition(".")[2],
         "task": task.get_name(), "item": item_of(task_vars),
-        "launcher": os.getppid(), "launcher_started": process_started(os.getppid()),
+        "launcher": launcher, "launcher_started": process_started(launcher),
         "task_timeout": float(task.timeout or 0) or None,
     }
     if journal.active is not None:
@@ -142,4 +153,4 @@ def _required(task_vars: Mapping[str, Any], templar: Any) -> bool:
 
 
 def _path(folder: Path, system: str) -> Path:
-    return folder / f".receipt-{system.replace(os.sep, '_')}.json"
+    return folder / f"{RECEIPT}{system.replace(os.sep, '_')}.json"

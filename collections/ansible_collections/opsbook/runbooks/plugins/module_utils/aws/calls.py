@@ -47,9 +47,18 @@ def call_once(run: Run, call: Callable[[], Answer], attempted: str, resource: st
                 raise explain(error, attempted, resource) from error
             raise
 
-    waited = run.poll(first_delay=0.1, longest_delay=5.0).until(
-        attempt, lambda seen: seen[1] is None, lambda seen: f"{resource}: throttled, waiting" if seen[1] else "")
-    answer, error = waited.seen
+    throttled: list[BaseException] = []
+
+    def attempt_in_time() -> tuple[Answer | None, BaseException | None]:
+        if throttled and run.clock.monotonic() >= run.deadline:
+            raise explain(throttled[-1], attempted, resource) from throttled[-1]
+        seen = attempt()
+        throttled.extend(error for error in seen[1:] if isinstance(error, BaseException))
+        return seen
+
+    answer, error = run.poll(first_delay=0.1, longest_delay=5.0).until(
+        attempt_in_time, lambda seen: seen[1] is None,
+        lambda seen: f"{resource}: throttled, waiting" if seen[1] else "").seen
     if error is not None:
         raise explain(error, attempted, resource) from error
     return answer  # type: ignore[return-value]  # only a call that answered leaves no error
@@ -59,4 +68,4 @@ def request_token(key: str, resource: str) -> str:
     """A client request token: the same for the same maintenance window and resource, so that a re-run after a crash
     repeats the request instead of making a second one. Without a key each call gets its own.
     """
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"opsbook:{key}:{resource}")) if key else str(uuid.uuid4())
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"opsbook:{len(key)}:{key}:{resource}")) if key else str(uuid.uuid4())

@@ -86,9 +86,10 @@ class _Connector:
     def __call__(self, service: str) -> Any:
         with self._lock:
             if service not in self._clients:
-                if self._session is None:
-                    self._session = self._open_session()
-                self._clients[service] = self._session.client(service, **self._client_arguments())
+                with explaining("connect to AWS", service):
+                    if self._session is None:
+                        self._session = self._open_session()
+                    self._clients[service] = self._session.client(service, **self._client_arguments())
             return self._clients[service]
 
     def _client_arguments(self) -> dict[str, Any]:

@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from ..core.errors import Denied, Missing, OperationError, OutcomeUnknown
 
 THROTTLED = frozenset({
-    "LimitExceededException", "PriorRequestNotComplete", "ProvisionedThroughputExceededException", "RequestLimitExceeded",
+    "BandwidthLimitExceeded", "EC2ThrottledException", "LimitExceededException", "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException", "RequestLimitExceeded",
     "RequestThrottled", "RequestThrottledException", "SlowDown", "ThrottledException", "Throttling", "ThrottlingException",
     "TooManyRequestsException", "TransactionInProgressException",
 })
+# "403" is what HeadObject and HeadBucket answer: a reply without a body has no better code.
 DENIED = frozenset({
-    "AccessDenied", "AccessDeniedException", "AuthFailure", "ExpiredToken", "ExpiredTokenException",
-    "InvalidClientTokenId", "NotAuthorized", "SignatureDoesNotMatch", "UnauthorizedOperation",
+    "403", "AccessDenied", "AccessDeniedException", "AuthFailure", "ExpiredToken", "ExpiredTokenException",
+    "InvalidAccessKeyId", "InvalidClientTokenId", "NotAuthorized", "SignatureDoesNotMatch", "UnauthorizedOperation",
     "UnrecognizedClientException",
 })
 
@@ -47,7 +49,7 @@ def is_denied(error: BaseException) -> bool:
 def is_missing(error: BaseException) -> bool:
     """Whether AWS said that the resource does not exist."""
     code = code_of(error)
-    return code in {"404", "NoSuchBucket", "NoSuchEntity", "NoSuchKey", "MISSING"} or code.endswith(
+    return code in {"404", "MISSING"} or code.startswith("NoSuch") or code.endswith(
         ("NotFound", "NotFoundException", "NotFoundFault", "DoesNotExist"))
 
 
@@ -57,11 +59,20 @@ def was_answered(error: BaseException) -> bool:
     return isinstance(response, dict) and bool(response)
 
 
+def was_sent(error: BaseException) -> bool:
+    """Whether a call may have reached AWS: an answer came, or was lost on the way.
+
+    Wrong parameters and missing credentials end a call before it is sent.
+    """
+    return was_answered(error) or any(
+        base.__name__ in ("HTTPClientError", "IncompleteReadError", "ResponseStreamingError") for base in type(error).__mro__)
+
+
 def reason_of(error: BaseException) -> str:
     """The code and the service's own words."""
     response = getattr(error, "response", None)
     if isinstance(response, dict):
-        return f"{code_of(error)}: {response.get('Error', {}).get('Message', '').strip() or 'no message'}"
+        return f"{code_of(error)}: {str(response.get('Error', {}).get('Message') or '').strip() or 'no message'}"
     return f"{type(error).__name__}: {error}"
 
 
@@ -75,6 +86,9 @@ def explain(error: BaseException, attempted: str, resource: str) -> OperationErr
                               "Try again later, or lower `parallel`.")
     if is_missing(error):
         return Missing(attempted, resource, reason, "Check the name, the region and the account.")
+    if not was_sent(error):
+        return OperationError(attempted, resource, f"the call was never sent ({reason})",
+                              "Check the credentials, the region and the options.")
     if not was_answered(error):
         return OutcomeUnknown(attempted, resource, f"AWS did not answer ({reason})",
                               "Check the connection and endpoint_url; read the resource before trying again.")

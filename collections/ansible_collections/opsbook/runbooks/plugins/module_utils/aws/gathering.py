@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Callable, TypeVar
+from typing import Callable, TypeVar, cast
 
 from ..core.coverage import Coverage, Gap
 from ..core.errors import Missing
@@ -28,10 +28,10 @@ def gather(
     missing: list[Gap] = []
     for done in run.each(read_one, names):
         resource = f"{kind}:{done.item}"
-        if done.answer is not None:
-            answers.append(done.answer)
+        if done.error is None:
+            answers.append(cast(Answer, done.answer))
             read.append(resource)
-        elif done.error is not None:
+        else:
             reason = "does not exist" if isinstance(done.error, Missing) else done.error.reason
             missing.append(Gap(resource, reason))
     return answers, Coverage(tuple(read), tuple(missing))

@@ -7,6 +7,7 @@ A module is its documentation, an option specification and one call of `run_oper
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable
@@ -30,6 +31,9 @@ progress_sink: Callable[[str], None] | None = None
 
 # An operation ends this long before the task's own `timeout` would cut it off, so that it can still report.
 MARGIN_SECONDS = 2.0
+
+# A shorter line of a secret of several lines is no secret of its own.
+MINIMAL_SECRET = 6
 
 Options = Mapping[str, Any]
 
@@ -101,7 +105,15 @@ def failure_message(report: Report) -> str:
 
 
 def _module(options: Sequence[Mapping[str, Any]], constraints: Mapping[str, Any]) -> AnsibleModule:
-    return AnsibleModule(argument_spec=compose(*options), supports_check_mode=True, **constraints)
+    module = AnsibleModule(argument_spec=compose(*options), supports_check_mode=True, **constraints)
+    module.no_log_values.update(*(_written_forms(str(value)) for value in set(module.no_log_values)))
+    return module
+
+
+def _written_forms(secret: str) -> set[str]:
+    """A secret as messages and tracebacks write it: in quotes, as JSON, a line of several alone."""
+    lines = {line for line in secret.splitlines() if len(line) >= MINIMAL_SECRET} if "\n" in secret else set()
+    return {repr(secret)[1:-1], json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], *lines}
 
 
 def _run_of(module: AnsibleModule) -> Run:
@@ -116,7 +128,7 @@ def _run_of(module: AnsibleModule) -> Run:
         timeout=timeout,
         permit=permit_of(guard) if changing else lambda: None,
         progress=_scrubbed_progress(module),
-        journal=_journal_of(guard) if changing else NoJournal(),
+        journal=_ScrubbedJournal(module, _journal_of(guard)) if changing else NoJournal(),
         limits=_limits_of(params, guard),
         workers=int(params.get("parallel") or 8),
         key=str(guard.get("key") or ""),
@@ -137,6 +149,17 @@ def _journal_of(guard: Options) -> Writes:
         return NoJournal()
     context = {name: guard[name] for name in ("system", "operation", "task", "item") if guard.get(name)}
     return Journal(str(guard["journal"]), **context)
+
+
+class _ScrubbedJournal:
+    """A journal that no secret parameter reaches."""
+
+    def __init__(self, module: AnsibleModule, journal: Writes) -> None:
+        self._module = module
+        self._journal = journal
+
+    def write(self, event: str, **fields: Any) -> None:
+        self._journal.write(event, **scrub(self._module, fields))
 
 
 def _scrubbed_progress(module: AnsibleModule) -> Callable[[str], None]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,9 +20,10 @@ def refuse_unapproved(plan: Plan, approved: Mapping[str, Any] | None) -> None:
     """
     if approved is None:
         return
-    planned = {_key(change.entry()): canonical_json(change.entry()) for change in plan.changes}
-    allowed = {_key(entry): canonical_json(_bound(entry)) for entry in approved.get("changes", [])}
-    differing = sorted(key for key in planned if allowed.get(key) != planned[key])
+    allowed = Counter(canonical_json(_bound(entry)) for entry in approved.get("changes", []))
+    planned = Counter(canonical_json(change.entry()) for change in plan.changes)
+    beyond = planned - allowed
+    differing = sorted({_key(change.entry()) for change in plan.changes if canonical_json(change.entry()) in beyond})
     if differing:
         raise Refused(
             "apply the plan", ", ".join(differing), "it differs from the approved plan",

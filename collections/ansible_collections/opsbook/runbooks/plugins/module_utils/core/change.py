@@ -101,13 +101,15 @@ class Plan:
 
 def one_step(changes: list[Change], kept: list[Kept], considered: int, considered_as: str) -> Plan:
     """A plan whose changes are all independent, sorted by resource so that its digest is stable."""
-    ordered = tuple(sorted(changes, key=lambda change: (natural_order(change.resource), change.action)))
+    once = {canonical_json(change.entry()): change for change in reversed(changes)}
+    ordered = tuple(sorted(once.values(), key=lambda change: (natural_order(change.resource), change.action)))
     return Plan((ordered,) if ordered else (), tuple(kept), considered, considered_as)
 
 
-def natural_order(name: str) -> list[tuple[int, int, str]]:
-    """A sorting key under which version 2 comes before version 10."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"([0-9]+)", name) if part]
+def natural_order(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """A sorting key under which version 2 comes before version 10; the name itself decides between 7 and 07."""
+    parts = enumerate(re.split(r"([0-9]+)", name))
+    return [(0, int(part), "") if number % 2 else (1, 0, part) for number, part in parts if part], name
 
 
 def canonical_json(value: Any) -> str:

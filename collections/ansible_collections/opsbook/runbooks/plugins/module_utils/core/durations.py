@@ -20,7 +20,10 @@ def parse_duration(text: str) -> timedelta:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", str(text).strip())
     if not match:
         raise Refused("read a length of time", str(text), "it is not a number with s, m, h or d", "Give 20h or 7d.")
-    return timedelta(seconds=float(match.group(1)) * UNITS[match.group(2) or "s"])
+    try:
+        return timedelta(seconds=float(match.group(1)) * UNITS[match.group(2) or "s"])
+    except OverflowError as error:
+        raise Refused("read a length of time", str(text)[:40], "it is too long", "Give 20h or 7d.") from error
 
 
 def say_duration(length: timedelta) -> str:
@@ -28,5 +31,5 @@ def say_duration(length: timedelta) -> str:
     seconds = int(length.total_seconds())
     for unit in ("d", "h", "m"):
         if abs(seconds) >= UNITS[unit]:
-            return f"{seconds // UNITS[unit]} {unit}"
+            return f"{int(seconds / UNITS[unit])} {unit}"
     return f"{seconds} s"

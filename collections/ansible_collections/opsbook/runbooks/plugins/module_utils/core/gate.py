@@ -35,7 +35,7 @@ def judge(checks: Mapping[str, Mapping[str, Any]]) -> Judgement:
     lines: list[str] = []
     faults: list[str] = []
     for name, result in checks.items():
-        if result.get("skipped"):
+        if isinstance(result, Mapping) and result.get("skipped"):
             lines.append(f"{name}: not declared")
             continue
         verdict, found = _one(result)
@@ -45,7 +45,9 @@ def judge(checks: Mapping[str, Mapping[str, Any]]) -> Judgement:
     return Judgement(_overall(verdicts), tuple(lines), tuple(faults))
 
 
-def _one(result: Mapping[str, Any]) -> tuple[str, list[str]]:
+def _one(result: Any) -> tuple[str, list[str]]:
+    if not isinstance(result, Mapping):
+        return UNKNOWN, ["there is no result of it"]
     if result.get("failed"):
         return UNKNOWN, [f"the check itself failed: {result.get('msg', 'no message')}"]
     faults = [
@@ -56,7 +58,7 @@ def _one(result: Mapping[str, Any]) -> tuple[str, list[str]]:
     gaps = (result.get("coverage") or {}).get("missing", [])
     faults += [f"{gap.get('resource')}: not seen ({gap.get('reason')})" for gap in gaps]
     verdict = result.get("verdict", UNKNOWN)
-    if verdict not in (HEALTHY, UNHEALTHY):
+    if verdict not in (HEALTHY, UNHEALTHY) or (verdict == HEALTHY and faults):
         return UNKNOWN, faults or ["nothing was seen"]
     return str(verdict), faults
 

@@ -62,6 +62,7 @@ def opening_of(
     :raises Refused: when it may not run now
     """
     name = str(procedure.get("title", "this procedure"))
+    override_reason = override_reason.strip()
     if procedure.get("class") == EMERGENCY:
         if not override_reason:
             raise Refused("run an emergency procedure", name, "no reason is given",

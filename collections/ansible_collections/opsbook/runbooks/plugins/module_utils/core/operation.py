@@ -13,7 +13,7 @@ from typing import Any, Callable, Generic, TypeVar
 
 from .change import Change, Plan, diff_of
 from .coverage import Collected, Coverage
-from .errors import OperationError, Refused
+from .errors import OperationError, OutcomeUnknown, Refused, Stopped
 from .evidence import Evidence, verdict_of
 from .limits import refuse_beyond
 from .parallel import Done
@@ -107,16 +107,19 @@ class Report:
     @property
     def applied_plan(self) -> Plan:
         """The part of the plan that was carried out, which is what verification waits for and recovery puts back."""
-        done = {entry["resource"] for entry in self.applied}
-        steps = (tuple(change for change in step if change.resource in done) for step in self.plan.steps)
+        done = self._done
+        steps = (tuple(change for change in step if (change.resource, change.action) in done) for step in self.plan.steps)
         return replace(self.plan, steps=tuple(step for step in steps if step))
+
+    @property
+    def _done(self) -> set[tuple[str, str]]:
+        return {(entry["resource"], entry["action"]) for entry in self.applied}
 
     def as_result(self, diff: bool) -> dict[str, Any]:
         """The return value of a changing module."""
         changes = [change.as_dict() for change in self.plan.changes]
-        done = {entry["resource"] for entry in self.applied}
         for change in changes:
-            change["applied"] = change["resource"] in done
+            change["applied"] = (change["resource"], change["action"]) in self._done
         result: dict[str, Any] = {
             **self.values,
             "changed": bool(changes) if self.only_planned else bool(self.applied),
@@ -165,13 +168,23 @@ def carry_out(
         report = Report(plan, collected.coverage, values=dict(operation.describe(collected)), only_planned=only_plan)
         if not only_plan:
             _apply_and_verify(operation, run, collected, report)
-        return report
     except BaseException:
         run.stop()
+        # Why it failed is raised; what else was left behind is at least said.
+        run.progress(_clean_up(operation))
         raise
-    finally:
+    report.error = "; ".join(text for text in (report.error, _clean_up(operation)) if text)
+    return report
+
+
+def _clean_up(operation: Operation[State]) -> str:
+    """What could not be cleaned up; empty when all was."""
+    try:
         if operation.cleanup is not None:
             operation.cleanup()
+    except OperationError as error:
+        return error.message()
+    return ""
 
 
 def _apply_and_verify(
@@ -195,7 +208,8 @@ def _apply_one(operation: Operation[State], run: Run, change: Change) -> Outcome
     try:
         outcome = operation.apply(change)
     except BaseException as error:
-        run.journal.write("change_failed", resource=change.resource, action=change.action,
+        known = isinstance(error, OperationError) and not isinstance(error, (OutcomeUnknown, Stopped))
+        run.journal.write("change_failed" if known else "change_unknown", resource=change.resource, action=change.action,
                           error=error.message() if isinstance(error, OperationError) else type(error).__name__)
         raise
     run.journal.write("change_finished", resource=change.resource, action=change.action, detail=dict(outcome.detail))
@@ -205,7 +219,7 @@ def _apply_one(operation: Operation[State], run: Run, change: Change) -> Outcome
 def _note(outcomes: Sequence[Done[Change, Outcome]], report: Report) -> None:
     for done in outcomes:
         if done.answer is not None:
-            report.applied.append({"resource": done.item.resource, **done.answer.detail})
+            report.applied.append({**done.answer.detail, "resource": done.item.resource, "action": done.item.action})
         else:
             reason = done.error.message() if done.error else "unknown"
             report.failures.append({

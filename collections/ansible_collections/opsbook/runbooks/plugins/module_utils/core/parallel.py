@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Callable, Generic, TypeVar
 
-from .errors import OperationError, Stopped
+from .errors import OperationError
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -41,7 +41,7 @@ def map_parallel(
     """Do the work on each item, at most `workers` at once, and answer in the items' order.
 
     :param work: called once an item; an OperationError is kept beside its item, anything else ends the map
-    :param may_start: called before each item begins; raises Stopped when no new work may start
+    :param may_start: called before each item begins; raises OperationError when no new work may start
     :param on_stop: called when the map ends early, so that work in progress can notice
     :raises BaseException: whatever interrupts the map or is no OperationError, after work not begun was cancelled
     """
@@ -71,7 +71,7 @@ def _guarded(
 ) -> Done[Item, Answer]:
     try:
         may_start()
-    except Stopped as error:
+    except OperationError as error:
         return Done(item, None, error, started=False)
     try:
         return Done(item, work(item), None)

@@ -34,6 +34,7 @@ def select(wanted: Sequence[str], existing: Iterable[str]) -> Selection:
     names = list(existing)
     if not wanted:
         return Selection(tuple(names), ())
-    chosen = tuple(name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in wanted))
+    chosen = tuple(name for name in names
+                   if any(name == pattern or fnmatch.fnmatchcase(name, pattern) for pattern in wanted))
     absent = tuple(name for name in wanted if not has_pattern([name]) and name not in names)
     return Selection(chosen, absent)

@@ -31,16 +31,18 @@ class Window:
 
     def contains(self, now: datetime) -> bool:
         """Whether a moment (with zone) lies inside the window."""
-        local = now.astimezone(self.zone)
+        today = now.astimezone(self.zone).date()
         for back in (0, 1):
-            day = local.date() - timedelta(days=back)
-            if day.weekday() in self.days and self._on(day)[0] <= local < self._on(day)[1]:
+            day = today - timedelta(days=back)
+            if day.weekday() in self.days and self._on(day)[0] <= now < self._on(day)[1]:
                 return True
         return False
 
     def _on(self, day: date) -> tuple[datetime, datetime]:
+        """The window that starts on a day, in UTC: local times repeat, or are missing, when clocks change."""
         last = day if self.end > self.start else day + timedelta(days=1)
-        return datetime.combine(day, self.start, self.zone), datetime.combine(last, self.end, self.zone)
+        edges = (datetime.combine(day, self.start, self.zone), datetime.combine(last, self.end, self.zone))
+        return edges[0].astimezone(timezone.utc), edges[1].astimezone(timezone.utc)
 
 
 def parse_window(declared: Mapping[str, Any]) -> Window:
@@ -50,11 +52,18 @@ def parse_window(declared: Mapping[str, Any]) -> Window:
     """
     try:
         days = tuple(WEEKDAYS.index(str(day).lower()) for day in declared["days"])
-        return Window(days, time.fromisoformat(declared["start"]), time.fromisoformat(declared["end"]),
+        return Window(days, _time_of_day(declared["start"]), _time_of_day(declared["end"]),
                       zone_of(str(declared.get("timezone", "UTC"))))
     except (KeyError, ValueError, TypeError) as error:
         raise Refused("read a maintenance window", str(dict(declared)), f"{type(error).__name__}: {error}",
                       "Declare days (names), start and end (HH:MM) and timezone (an IANA name).") from error
+
+
+def _time_of_day(text: str) -> time:
+    moment = time.fromisoformat(text)
+    if moment.tzinfo is not None:
+        raise ValueError(f"{text} has an offset of its own; the window's timezone says where it holds")
+    return moment
 
 
 def zone_of(name: str) -> tzinfo:
@@ -85,9 +94,16 @@ def freeze_at(now: datetime, freezes: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _frozen(today: date, freeze: Mapping[str, Any]) -> bool:
-    if "last_days_of_quarter" in freeze:
-        return (_quarter_end(today) - today).days < int(freeze["last_days_of_quarter"])
-    return date.fromisoformat(str(freeze["start"])) <= today <= date.fromisoformat(str(freeze["end"]))
+    try:
+        if "last_days_of_quarter" in freeze:
+            return (_quarter_end(today) - today).days < int(freeze["last_days_of_quarter"])
+        start, end = date.fromisoformat(str(freeze["start"])), date.fromisoformat(str(freeze["end"]))
+        if end < start:
+            raise ValueError("it ends before it starts")
+    except (KeyError, ValueError, TypeError) as error:
+        raise Refused("read a change freeze", str(dict(freeze)), f"{type(error).__name__}: {error}",
+                      "Declare start and end (dates), or last_days_of_quarter (a number).") from error
+    return start <= today <= end
 
 
 def _quarter_end(day: date) -> date:

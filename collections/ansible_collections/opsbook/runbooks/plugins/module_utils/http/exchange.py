@@ -122,7 +122,8 @@ def secrets_of(url: str, headers: Mapping[str, str]) -> tuple[str, ...]:
     values = [pair.partition("=")[2] or pair for pair in parts.query.split("&")]
     found = {parts.username or "", parts.password or "", parts.query, *values, *headers.values()}
     # One or two letters are no secret, and hiding them would garble everything else.
-    return tuple(sorted((text for one in found for text in sorted({one, unquote(one)}) if len(text) > 3), key=len, reverse=True))
+    texts = (text for one in found for text in sorted({one, unquote(one)}) if len(text) > 3)
+    return tuple(sorted(texts, key=len, reverse=True))
 
 
 def fetch(request: Request, context: ssl.SSLContext, monotonic: Callable[[], float]) -> Answer:

@@ -7,6 +7,7 @@ Standard library only. A process that is killed leaves at most one torn last lin
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -18,7 +19,10 @@ active: Journal | None = None
 
 
 class Journal:
-    """Appends events to a file, safely on disk when `write` returns. Several processes may write at once."""
+    """Appends events to a file, safely on disk when `write` returns. Several processes may write at once.
+
+    `owner` is the process that opened it: of `active`, in a worker too, the ansible-playbook that was started.
+    """
 
     def __init__(self, path: str, run: str = "", **context: Any) -> None:
         """:param run: id of the run the journal belongs to
@@ -26,6 +30,7 @@ class Journal:
         """
         self.path = path
         self.run = run
+        self.owner = os.getpid()
         self.context = context
 
     def write(self, event: str, **fields: Any) -> None:
@@ -35,12 +40,20 @@ class Journal:
         """
         entry = {"time": datetime.now(timezone.utc).isoformat(), "event": event, **self.context, **fields}
         line = json.dumps(entry, sort_keys=True, default=str) + "\n"
-        handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(handle, line.encode())
+            content = (("\n" if _is_torn(handle) else "") + line).encode()
+            if os.write(handle, content) != len(content):
+                raise OSError(errno.ENOSPC, "an event was written in part only", self.path)
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _is_torn(handle: int) -> bool:
+    """Whether the last line has no end: its writer was killed in the middle of it."""
+    size = os.fstat(handle).st_size
+    return size > 0 and os.pread(handle, 1, size - 1) != b"\n"
 
 
 def read_journal(path: str) -> list[dict[str, Any]]:
@@ -51,11 +64,16 @@ def read_journal(path: str) -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = []
     with open(path, encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
-            try:
-                events.append(json.loads(line))
-            except ValueError:
-                events.append({"event": "torn_line", "line": number})
+            events.append(_event(line) or {"event": "torn_line", "line": number})
     return events
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
 
 
 def affected_by(events: Iterable[Mapping[str, Any]], operation: str, system: str) -> frozenset[str]:

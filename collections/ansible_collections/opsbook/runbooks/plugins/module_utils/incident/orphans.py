@@ -52,6 +52,6 @@ def seal_interrupted(records: Path) -> Sealed:
                 receipt.unlink(missing_ok=True)
             seal(folder)
             runs.append(folder.name)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             failed[folder.name] = f"{type(error).__name__}: {error}"
     return Sealed(tuple(runs), failed)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -39,6 +40,11 @@ code, pre { font: 12.5px/1.45 ui-monospace, monospace; } pre { margin: 0; white-
 summary { cursor: pointer; padding: 2px 0; } summary b { font-weight: 600; } summary span { color: var(--mute); }
 .none { color: var(--mute); } footer { margin-top: 40px; color: var(--mute); font-size: 13px; }
 """
+
+LONGEST = 10_000
+"""Characters of one value that are shown."""
+
+NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 FOLD = 6
 """Groups with more rows than this are folded."""
@@ -113,10 +119,13 @@ def _planned(record: Mapping[str, Any]) -> str:
 
 
 def _evidence(record: Mapping[str, Any]) -> str:
-    words = {True: "healthy", False: "unhealthy", None: "unknown"}
     return _groups(record["evidence"], lambda item: [
         _t(item.get("resource")), _t(item.get("check")), _json(item.get("expected")), _json(item.get("actual")),
-        _tone(words[item.get("ok")])], ["Resource", "Check", "Expected", "Seen", "Verdict"])
+        _tone(_verdict(item.get("ok")))], ["Resource", "Check", "Expected", "Seen", "Verdict"])
+
+
+def _verdict(ok: Any) -> str:
+    return "healthy" if ok is True else "unhealthy" if ok is False else "unknown"
 
 
 def _groups(
@@ -208,4 +217,8 @@ def _clock(time: Any) -> str:
 
 
 def _t(value: Any) -> str:
-    return escape("" if value is None else str(value))
+    """Escaped text, without control characters, cut where it is long: the whole of it is in record.json."""
+    text = "" if value is None else str(value)
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]} ... ({len(text) - LONGEST} more characters in record.json)"
+    return escape(NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", text))

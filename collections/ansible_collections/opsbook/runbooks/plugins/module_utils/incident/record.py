@@ -32,6 +32,7 @@ def build_record(events: Sequence[Event], evidence: Sequence[Event] = ()) -> dic
     :param evidence: what operations saw, whole (the journal keeps only the first of many)
     """
     started = _first(events, "run_started")
+    procedure = _procedure(events)
     finished = _first(events, "run_finished")
     tasks = [_task(event) for event in events if event["event"] == "task_finished"]
     changes = _changes(events)
@@ -40,8 +41,8 @@ def build_record(events: Sequence[Event], evidence: Sequence[Event] = ()) -> dic
         "kind": "procedure",
         "id": started.get("run", ""),
         "status": _status(started, finished, tasks, changes),
-        "title": _title(events, started),
-        "procedure": dict(_procedure(events)),
+        "title": str(procedure["title"] or Path(str(started.get("playbook", "run"))).stem),
+        "procedure": procedure,
         "playbook": started.get("playbook", ""),
         "operator": started.get("operator", ""),
         "revision": started.get("revision", ""),
@@ -49,16 +50,16 @@ def build_record(events: Sequence[Event], evidence: Sequence[Event] = ()) -> dic
         "command": dict(started.get("command") or {}),
         "started": started.get("time", ""),
         "finished": finished.get("time") or (events[-1].get("time", "") if events else ""),
-        "systems": sorted({str(task["system"]) for task in tasks}),
+        "systems": sorted({str(entry["system"]) for entry in [*tasks, *changes]}),
         "guard": [_without(event, "event") for event in events if event["event"] == "guard_passed"],
         "tasks": tasks,
         "planned": [dict(change, system=task["system"], task=task["task"], item=task["item"])
                     for task in tasks for change in task["planned"]],
         "changes": changes,
-        "evidence": [_without(event, "event", "time") for event in evidence],
+        "evidence": [_without(event, "event", "time") for event in evidence if event["event"] == "evidence"],
         "gaps": _gaps(tasks),
         "undo": _undo(changes),
-        "torn_lines": sum(event["event"] == "torn_line" for event in events),
+        "torn_lines": sum(event["event"] == "torn_line" for event in [*events, *evidence]),
     }
 
 
@@ -92,7 +93,7 @@ def seal(folder: Path) -> dict[str, Any]:
 def _write(path: Path, text: str) -> None:
     """All of it or nothing: a reader never sees half a record."""
     temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text + "\n", encoding="utf-8")
+    temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     temporary.replace(path)
 
 
@@ -121,21 +122,31 @@ def _task(event: Event) -> dict[str, Any]:
 
 def _changes(events: Iterable[Event]) -> list[dict[str, Any]]:
     """Each change that was begun, with what became of it; no answer in the journal means that nobody knows."""
-    begun: dict[tuple[str, str, str], dict[str, Any]] = {}
+    begun: dict[tuple[str, ...], dict[str, Any]] = {}
     for event in events:
-        kind = event["event"]
-        if kind == "change_started":
-            change = event["change"]
-            begun[(event.get("system", ""), change["resource"], change["action"])] = {
+        change = event.get("change")
+        if event["event"] == "change_started" and isinstance(change, Mapping) and "resource" in change:
+            begun[_which(event, change)] = {
                 "system": event.get("system", ""), "operation": event.get("operation", ""),
-                "task": event.get("task", ""), "time": event["time"], "outcome": "unknown", "error": "", **change}
-        elif kind in ("change_finished", "change_failed"):
-            entry = begun.get((event.get("system", ""), event["resource"], event["action"]))
+                "task": event.get("task", ""), "time": event.get("time", ""), "outcome": "unknown", "error": "",
+                **NOTHING_KNOWN, **change}
+        elif event["event"] in OUTCOMES:
+            entry = begun.get(_which(event, event))
             if entry is not None:
-                entry["outcome"] = "done" if kind == "change_finished" else "failed"
-                entry["error"] = event.get("error", "")
-                entry["detail"] = event.get("detail", {})
+                entry.update(outcome=OUTCOMES[event["event"]], error=event.get("error", ""),
+                             detail=event.get("detail", {}))
     return list(begun.values())
+
+
+OUTCOMES = {"change_finished": "done", "change_failed": "failed", "change_unknown": "unknown"}
+
+NOTHING_KNOWN: dict[str, Any] = {
+    "action": "", "before": None, "after": None, "summary": "", "undo": {"module": None, "arguments": {}, "reason": ""}}
+
+
+def _which(event: Event, change: Event) -> tuple[str, ...]:
+    return tuple(str(part) for part in (event.get("system", ""), event.get("task", ""), event.get("item", ""),
+                                        change.get("resource"), change.get("action", "")))
 
 
 def _undo(changes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -148,15 +159,16 @@ def _gaps(tasks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{"system": task["system"], "task": task["task"], **gap} for task in tasks for gap in task["gaps"]]
 
 
-def _procedure(events: Iterable[Event]) -> Event:
+def _procedure(events: Iterable[Event]) -> dict[str, Any]:
+    """The front matter as far as it has the right kinds; only the guard refuses it, a record is written all the same."""
     for event in events:
-        if event["event"] == "play_started" and event.get("procedure"):
-            return dict(event["procedure"])
-    return {}
-
-
-def _title(events: Iterable[Event], started: Event) -> str:
-    return str(_procedure(events).get("title") or Path(str(started.get("playbook", "run"))).stem)
+        front = event.get("procedure")
+        if event["event"] == "play_started" and isinstance(front, Mapping):
+            ids = front.get("ids")
+            texts = {name: value for name, value in front.items() if isinstance(value, (str, bool))}
+            return {"title": "", "purpose": "", **texts,
+                    "ids": [str(name) for name in ids] if isinstance(ids, (list, tuple)) else []}
+    return {"title": "", "purpose": "", "ids": []}
 
 
 def _first(events: Iterable[Event], kind: str) -> Event:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,28 +25,41 @@ def summarize(record: Mapping[str, Any], folder: str) -> str:
     :param folder: where the record is kept
     """
     seconds = sum(float(task.get("seconds") or 0) for task in record["tasks"])
-    head = [f"{record['title']}: {VERDICT[record['status']]} ({seconds:.1f} s of tasks, run {record['id']})"]
+    head = _cut(f"{record['title']}: {VERDICT[record['status']]} ({seconds:.1f} s of tasks, run {record['id']})", 200)
     tail = [f"  record   {folder}/record.html"]
     if record["status"] == "checked":
         tail.insert(0, f"  plan     {folder}/plan.json")
-    body = [line for system in record["systems"] for line in _system(record, system)]
-    room = LINES - len(head) - len(tail)
+    # What failed comes first, so that it is never among what is left out.
+    failed = [line for system in record["systems"] for line in _named(system, _failures(record, system))]
+    body = [*failed, *(line for system in record["systems"] for line in _named(system, _system(record, system)))]
+    room = LINES - 1 - len(tail)
     if len(body) > room:
         body = [*body[: room - 1], f"  ... {len(body) - room + 1} more lines in the record"]
-    return "\n".join([*head, *body, *tail])
+    return "\n".join([head, *body, *tail])
+
+
+def _named(system: str, lines: Sequence[str]) -> list[str]:
+    return [f"  {_cut(system if not number else '', 30):<8} {line}" for number, line in enumerate(lines)]
 
 
 def _system(record: Mapping[str, Any], system: str) -> list[str]:
     tasks = [task for task in record["tasks"] if task["system"] == system]
     changes = [change for change in record["changes"] if change["system"] == system]
-    lines = [*_failures(tasks), *_done(changes), *_planned(record, system), *_verdicts(tasks), *_unseen(record, system)]
+    lines = [*_done(changes), *_planned(record, system), *_verdicts(tasks), *_unseen(record, system)]
     if not changes and record["status"] == "ok":
         lines.insert(0, "nothing to change")
-    return [f"  {system if not number else '':<8} {line}" for number, line in enumerate(lines or ["nothing was done"])]
+    return lines
 
 
-def _failures(tasks: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [_cut(f"failed: {task['task']}: {task['message']}", 300) for task in tasks if task["status"] == "failed"]
+def _failures(record: Mapping[str, Any], system: str) -> list[str]:
+    lines = []
+    for task in record["tasks"]:
+        if task["system"] == system and task["status"] in ("failed", "unreachable"):
+            said = f"{task['status']}: {task['task']}: {task['message']}"
+            lines += textwrap.wrap(_cut(said, 500), 110, subsequent_indent="  ")
+            if task.get("recovery"):
+                lines += textwrap.wrap(_cut(f"recovery: {task['recovery']}", 220), 110, subsequent_indent="  ")
+    return lines
 
 
 def _done(changes: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -94,5 +108,6 @@ def _short_action(task: Mapping[str, Any]) -> str:
 
 
 def _cut(text: str, most: int) -> str:
-    line = " ".join(str(text).split())
+    """Text on one line, without what would move a terminal's cursor, cut where it is long."""
+    line = " ".join("".join(sign if sign.isprintable() or sign.isspace() else " " for sign in str(text)).split())
     return line if len(line) <= most else line[: most - 3] + "..."

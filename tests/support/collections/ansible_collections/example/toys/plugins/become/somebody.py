@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ansible.plugins.become import BecomeBase
+
 DOCUMENTATION = """
 name: somebody
 short_description: Become nobody else
@@ -22,8 +24,6 @@ options:
     description: Ignored.
     vars: [{name: ansible_become_password}]
 """
-
-from ansible.plugins.become import BecomeBase
 
 
 class BecomeModule(BecomeBase):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+
+from ansible.module_utils.common.json import get_encoder
+from ansible.plugins.callback import CallbackBase
+
 DOCUMENTATION = """
 name: results
 type: notification
 short_description: Write every result to a file
 description: For tests that compare results.
 """
-
-import json
-import os
-
-from ansible.module_utils.common.json import get_encoder
-from ansible.plugins.callback import CallbackBase
 
 
 class CallbackModule(CallbackBase):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from ansible.plugins.connection.local import Connection as Local
+
 DOCUMENTATION = """
 name: elsewhere
 short_description: The local connection under another name
 description: For tests of what must not run in the worker.
 extends_documentation_fragment: [connection_pipelining]
 """
-
-from ansible.plugins.connection.local import Connection as Local
 
 
 class Connection(Local):

@@ -12,7 +12,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 ODDITIES = {
     "bytes": b"caf\xc3\xa9",
-    "moment": datetime.datetime(2026, 11, 21, 2, 0, tzinfo=datetime.timezone.utc),
+    "moment": datetime.datetime(2026, 11, 21, 2, 0, tzinfo=datetime.UTC),
     "day": datetime.date(2026, 11, 21),
     "set": {"one"},
     "tuple": (1, 2.5, None, True),
@@ -48,12 +48,12 @@ def main():
         "diff_mode": module._diff,
         "echo": [module.params["given"], module.params["path"]],
         "no_log": module.no_log,
-        "secret_echo": "<%s>" % module.params["secret"],
+        "secret_echo": f"<{module.params['secret']}>",
     }
     os.umask(seen["umask"])
     for text in module.params["warn"]:
         module.warn(text)
-        module.deprecate("old %s" % text, version="9.0.0", collection_name="example.toys")
+        module.deprecate(f"old {text}", version="9.0.0", collection_name="example.toys")
     if module.params["spoil"]:
         spoil()
     if module.params["ends"] == "raising":

@@ -13,11 +13,11 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.core.evidence imp
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.operation import Operation, Outcome
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.options import LIMITS, WAIT, max_affected
 
-NOW = datetime.datetime(2026, 11, 21, 2, 0, tzinfo=datetime.timezone.utc)
+NOW = datetime.datetime(2026, 11, 21, 2, 0, tzinfo=datetime.UTC)
 
 
 def switch(name):
-    return Change("switch:%s" % name, "turn_on", "off", "on", "Turn on %s" % name, Undo("example.toys.switches", {}))
+    return Change(f"switch:{name}", "turn_on", "off", "on", f"Turn on {name}", Undo("example.toys.switches", {}))
 
 
 def operation(options, run):
@@ -25,13 +25,13 @@ def operation(options, run):
 
     def note(text):
         with open(options["log"], "a", encoding="utf-8") as log:
-            log.write(text + "\n")
+            log.write(f"{text}\n")
 
     def apply(change):
-        note("began %s" % change.resource)
-        run.progress("turning on %s with %s" % (change.resource, options["secret"]))
+        note(f"began {change.resource}")
+        run.progress(f"turning on {change.resource} with {options['secret']}")
         time.sleep(options["seconds"])
-        note("ended %s" % change.resource)
+        note(f"ended {change.resource}")
         return Outcome(change.resource)
 
     return Operation(

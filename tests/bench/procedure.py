@@ -1,0 +1,102 @@
+"""What the weekly maintenance costs: ours, and the runbook's own shell commands, each on the same fresh estate."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.bench.estate import Estate
+from tests.bench.measure import Cost, Failed, measured
+from tests.bench.plays import OURS
+from tests.bench.report import Table, quotients, ratio, seconds
+from tests.chaos.estate_state import end_state
+from tests.support.audit import carried_out
+from tests.support.labs import ROOT
+
+SCRIPT = Path(__file__).with_name("weekly-maintenance.sh")
+AWS_CLI = ROOT / ".venv-bench-cli" / "bin"
+NOTE = (
+    "`playbooks/weekly-maintenance.yml` with guard, lock, record and verification, against `tests/bench/weekly-maintenance.sh`: "
+    "the commands of procedure 000-09 one after another, corrected where they do not work or would do harm. Both begin on a "
+    "freshly reset lab, and the run counts only when both end in the same state of services, versions, secrets, log groups "
+    "and Terraform resources. `aws ecs wait` looks every 15 seconds and the lab's tasks start in less than one, so the last "
+    "row leaves the shell's wait out, but not ours."
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run.
+
+    :param waited: seconds in `aws ecs wait`
+    :param calls: AWS calls
+    :param changes: changing ones of them that were carried out, lock and record apart
+    """
+
+    cost: Cost
+    calls: int
+    changes: int
+    waited: float
+    state: dict[str, Any]
+
+
+def one_round(estate: Estate) -> tuple[Run, Run]:
+    """Run ours and the shell's, each on a fresh estate.
+
+    :raises Failed: when they do not end in the same state
+    """
+    ours, shell = _run(estate, _ours), _run(estate, _shell)
+    differing = [part for part in ours.state if ours.state[part] != shell.state[part]]
+    if differing:
+        raise Failed("\n".join(f"{part}: {ours.state[part]} here, {shell.state[part]} by the shell" for part in differing))
+    return ours, shell
+
+
+def _run(estate: Estate, maintain: Callable[[Estate, Path], tuple[Cost, float]]) -> Run:
+    estate.fresh()
+    folder = estate.folder / "maintenance"
+    folder.mkdir(exist_ok=True)
+    cost, waited = maintain(estate, folder)
+    calls = estate.calls()
+    return Run(cost, len(calls), len(carried_out(calls)), waited, end_state(estate.lab))
+
+
+def _ours(estate: Estate, folder: Path) -> tuple[Cost, float]:
+    variables = {**estate.environment(OURS), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+                 "OPSBOOK_LAB_FOLDER": str(estate.lab.folder), "OPSBOOK_RECORD_DIR": str(estate.folder / "records")}
+    command = [OURS / "ansible-playbook", "-i", ROOT / "inventory" / "lab", ROOT / "playbooks" / "weekly-maintenance.yml"]
+    return measured(command, folder, variables).cost, 0.0
+
+
+def _shell(estate: Estate, folder: Path) -> tuple[Cost, float]:
+    status, connection = estate.lab.status, estate.connection()
+    web = status["endpoints"]["web"]
+    variables = {
+        **estate.environment(AWS_CLI), "WEB": web, "AWS_PAGER": "",
+        "SLACK": f"{web}/receivers/slack/{status['receivers']['slack']}",
+        "PROJECT": str(estate.lab.folder / "terraform" / "commerce"),
+        "AWS_ENDPOINT_URL": connection["endpoint_url"], "AWS_DEFAULT_REGION": connection["region"],
+        "AWS_ACCESS_KEY_ID": connection["access_key"], "AWS_SECRET_ACCESS_KEY": connection["secret_key"],
+    }
+    done = measured(["bash", SCRIPT], folder, variables)
+    waited = re.search(r"^waited ([0-9.]+)$", done.output, re.MULTILINE)
+    return done.cost, float(waited[1]) if waited else 0.0
+
+
+def table(rounds: list[tuple[Run, Run]]) -> Table:
+    """The medians of all rounds."""
+    ours, shell = ([pair[side] for pair in rounds] for side in (0, 1))
+    rows = [_row("weekly-maintenance", ours), _row("the shell, AWS CLI call by call", shell)]
+    for label, left_out in (("shell / ours", 0.0), ("shell / ours, without the shell's wait", 1.0)):
+        wall = quotients([run.cost.wall - left_out * run.waited for run in shell], [run.cost.wall for run in ours])
+        cpu = quotients([run.cost.cpu for run in shell], [run.cost.cpu for run in ours])
+        rows.append((label, f"{ratio(wall)} times", f"{ratio(cpu)} times", "", "", ""))
+    return Table("The weekly maintenance", ("way", "wall s", "CPU s", "AWS calls", "changes made", "waited s"), rows, NOTE)
+
+
+def _row(name: str, runs: list[Run]) -> tuple[str, ...]:
+    return (name, seconds(run.cost.wall for run in runs), seconds(run.cost.cpu for run in runs), str(runs[0].calls),
+            str(runs[0].changes), seconds(run.waited for run in runs) if any(run.waited for run in runs) else "")
