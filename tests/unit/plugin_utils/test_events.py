@@ -14,7 +14,8 @@ from ansible_collections.opsbook.runbooks.plugins.plugin_utils.events import tas
 from tests.support.journals import finished, planned, seen, started, task
 
 OURS: dict[str, Any] = {
-    "changed": True, "changes": [planned("a"), planned("b")], "plan_digest": "d" * 64, "kept": [{"resource": "c"}],
+    "changed": True, "changes": [planned("a"), planned("b")], "plan_digest": "d" * 64,
+    "kept": [{"resource": "c", "reason": "in use"}],
     "evidence": [{"check": "state", "resource": "a", "expected": 1, "actual": 1, "ok": True}],
     "coverage": {"complete": False, "read": [], "missing": [{"resource": "t", "reason": "denied"}]},
     "failed_resources": [{"resource": "b", "reason": "no"}], "recovery": "put back", "verdict": "unhealthy"}

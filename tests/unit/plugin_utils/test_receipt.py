@@ -24,6 +24,7 @@ from ansible_collections.opsbook.runbooks.plugins.plugin_utils.events import tas
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.receipt import (
     Receipt,
     delete_receipt,
+    delete_receipts,
     guard_option,
     load_receipt,
     lock_store,
@@ -141,9 +142,29 @@ def test_the_option_carries_the_receipt_the_lock_and_the_run(folder: Path, optio
 
     assert option(timeout=90) == {
         "system": "commerce", "required": True, "operation": "secret_rotate", "task": "Rotate the secrets", "item": "",
-        "launcher": os.getppid(), "launcher_started": process_started(os.getppid()), "task_timeout": 90.0,
+        "launcher": os.getpid(), "launcher_started": process_started(os.getpid()), "task_timeout": 90.0,
         "journal": str(folder / "journal.jsonl"), "run": "r1", "token": "canary-token", "key": "000-09:commerce",
         "store": {"table": "locks", "lease_seconds": 3.0, "region": "eu-central-1", "endpoint_url": "http://127.0.0.1"}}
+
+
+def test_the_launcher_is_who_opened_the_journal(folder: Path, option: GuardOption) -> None:
+    """A worker whose launcher died is somebody else's child by now; it must not take that one for its launcher."""
+    reader, writer = os.pipe()
+    if not os.fork():
+        os.write(writer, str(option()["launcher"]).encode())
+        os._exit(0)
+    os.wait()
+
+    assert int(os.read(reader, 20)) == os.getpid()
+
+
+def test_all_receipts_of_a_run_that_ended_are_gone(folder: Path) -> None:
+    RECEIPT.save(folder)
+    Receipt("r1", "media", "t", "k").save(folder)
+    (folder / "record.json").touch()
+    delete_receipts(folder)
+
+    assert [path.name for path in folder.iterdir()] == ["record.json"]
 
 
 def test_without_a_receipt_the_option_has_no_token(folder: Path, option: GuardOption) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
 
 from ..module_utils.core.errors import Refused
 
@@ -36,6 +37,20 @@ RUN_PARAMETERS: dict[str, Any] = {
 AWX_PREFIXES = ("awx_", "tower_")
 
 
+PARAMETER: dict[str, Any] = {
+    "type": {"type": "str", "default": "str",
+             "choices": ["str", "bool", "int", "float", "path", "list", "dict", "raw", "json", "jsonarg"]},
+    "elements": {"type": "str"},
+    "required": {"type": "bool"},
+    "default": {"type": "raw"},
+    "choices": {"type": "list"},
+    "description": {"type": "raw"},
+    "no_log": {"type": "bool"},
+    "options": {"type": "dict"},
+}
+"""What a parameter's specification may hold, in argument_specs syntax."""
+
+
 def validate_front_matter(front: Any) -> dict[str, Any]:
     """The front matter with defaults filled in.
 
@@ -44,7 +59,17 @@ def validate_front_matter(front: Any) -> dict[str, Any]:
     if not isinstance(front, Mapping):
         raise Refused("read the front matter", "opsbook_procedure", "the playbook declares none",
                       "Add `vars: opsbook_procedure:` to its first play (CONTRIBUTING.md shows one).")
-    return _validated(FRONT_MATTER, dict(front), "read the front matter", str(front.get("title", "opsbook_procedure")))
+    title = str(front.get("title", "opsbook_procedure"))
+    validated = _validated(FRONT_MATTER, dict(front), "read the front matter", title)
+    for name, spec in validated["parameters"].items():
+        if name in RUN_PARAMETERS or name.startswith(AWX_PREFIXES):
+            raise Refused("read the front matter", title, f"the parameter {name} is one that every procedure has",
+                          "Give it another name.")
+        if not isinstance(spec, Mapping):
+            raise Refused("read the front matter", title, f"the parameter {name} has no specification",
+                          "Declare its type, as argument_specs does.")
+        _validated(PARAMETER, dict(spec), f"read the parameter {name}", title)
+    return validated
 
 
 def validate_parameters(front: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,5 +91,7 @@ def validate_parameters(front: Mapping[str, Any], given: Mapping[str, Any]) -> d
 def _validated(spec: dict[str, Any], given: dict[str, Any], attempted: str, resource: str) -> dict[str, Any]:
     result = ArgumentSpecValidator(spec).validate(given)
     if result.error_messages:
-        raise Refused(attempted, resource, "; ".join(result.error_messages), "Correct it and start again.")
+        secrets = {str(given[name]) for name, option in spec.items() if option.get("no_log") and name in given}
+        said = remove_values("; ".join(result.error_messages), secrets)
+        raise Refused(attempted, resource, str(said), "Correct it and start again.")
     return dict(result.validated_parameters)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible import context
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.parsing.dataloader import DataLoader
 from ansible.utils.vars import load_extra_vars
 
@@ -105,7 +106,7 @@ def guard_option(task: Any, task_vars: Mapping[str, Any], templar: Any) -> dict[
     launcher = journal.active.owner if journal.active else os.getppid()
     option: dict[str, Any] = {
         "system": system, "required": required, "operation": str(task.action).rpartition(".")[2],
-        "task": task.get_name(), "item": item_of(task_vars),
+        "task": task.get_name(), "item": item_of(task, task_vars, templar),
         "launcher": launcher, "launcher_started": process_started(launcher),
         "task_timeout": float(task.timeout or 0) or None,
     }
@@ -135,21 +136,25 @@ def system_of(task_vars: Mapping[str, Any]) -> str:
     return str(task_vars.get("system") or task_vars.get("inventory_hostname", ""))
 
 
-def item_of(task_vars: Mapping[str, Any]) -> str:
-    """A loop's item as text, empty outside a loop."""
-    name = task_vars.get("ansible_loop_var", "item")
-    item = task_vars.get(name)
-    return "" if item is None else str(item)[:200]
+def item_of(task: Any, task_vars: Mapping[str, Any], templar: Any) -> str:
+    """A loop's item as its result is labelled, empty outside a loop: the name an approval was given under."""
+    item = task_vars.get(task_vars.get("ansible_loop_var", "item"))
+    label = getattr(task.loop_control, "label", None)
+    if item is None:
+        return ""
+    return str(templar.template(label) if label else item)[:200]
 
 
 def _required(task_vars: Mapping[str, Any], templar: Any) -> bool:
-    from ansible.module_utils.parsing.convert_bool import boolean
-
     forced = sorted(INVENTORY_ONLY & set(extra_vars()))
     if forced:
         raise Refused("use the command line's variables", ", ".join(forced), "only the inventory may set them",
                       "Leave them out of -e.")
-    return bool(boolean(templar.template(task_vars.get("opsbook_require_guard", False)), strict=False))
+    try:
+        return bool(boolean(templar.template(task_vars.get("opsbook_require_guard", False))))
+    except TypeError:
+        # A word that is neither yes nor no is a mistake, and a mistake does not switch the guard off.
+        return True
 
 
 def _path(folder: Path, system: str) -> Path:

@@ -59,13 +59,16 @@ def was_answered(error: BaseException) -> bool:
     return isinstance(response, dict) and bool(response)
 
 
+LOST_ON_THE_WAY = frozenset({"ConnectTimeoutError", "HTTPClientError", "IncompleteReadError", "ResponseStreamingError"})
+
+
 def was_sent(error: BaseException) -> bool:
     """Whether a call may have reached AWS: an answer came, or was lost on the way.
 
     Wrong parameters and missing credentials end a call before it is sent.
     """
     return was_answered(error) or any(
-        base.__name__ in ("HTTPClientError", "IncompleteReadError", "ResponseStreamingError") for base in type(error).__mro__)
+        base.__name__ in LOST_ON_THE_WAY for base in type(error).__mro__)
 
 
 def reason_of(error: BaseException) -> str:

@@ -64,6 +64,8 @@ def read_journal(path: str) -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = []
     with open(path, encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
+            if line == "\n":  # a writer ended what it took for a torn line; another was only not done yet
+                continue
             events.append(_event(line) or {"event": "torn_line", "line": number})
     return events
 

@@ -165,7 +165,7 @@ def _procedure(events: Iterable[Event]) -> dict[str, Any]:
         front = event.get("procedure")
         if event["event"] == "play_started" and isinstance(front, Mapping):
             ids = front.get("ids")
-            texts = {name: value for name, value in front.items() if isinstance(value, (str, bool))}
+            texts = {name: value for name, value in front.items() if isinstance(value, (str, bool, dict))}
             return {"title": "", "purpose": "", **texts,
                     "ids": [str(name) for name in ids] if isinstance(ids, (list, tuple)) else []}
     return {"title": "", "purpose": "", "ids": []}

@@ -32,9 +32,16 @@ class CallbackModule(CallbackBase):
         self._write("failed", result)
 
     def _write(self, status, result):
-        # The public `result` is simplified for display; what a playbook registers has these types.
-        kept = json.dumps(result._return_data, cls=get_encoder("cache_persistence"))
         line = {"status": status, "host": result.host.name, "task": result.task.get_name(),
-                "action": str(result.task.resolved_action), "result": json.loads(kept)}
+                "result": json.loads(json.dumps(_whole(result), cls=get_encoder("cache_persistence")))}
         with open(os.environ["TOYS_RESULTS"], "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+
+def _whole(result):
+    """What a playbook registers. The public `result` is simplified for display and, under no_log, censored."""
+    if "censored" in result.result:
+        return result.result
+    if hasattr(result, "_return_data"):
+        return result._return_data
+    return result._CallbackTaskResult__utr.as_result_dict(for_round_trip=True)  # ansible-core 2.21
