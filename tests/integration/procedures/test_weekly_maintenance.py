@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -101,7 +102,7 @@ def test_both_services_run_on_new_deployments(seeded_lab: Lab, done: Maintained)
 
 
 def test_beginning_and_end_are_noticed(seeded_lab: Lab, done: Maintained) -> None:
-    assert titles(seeded_lab)[:2] == ["Weekly maintenance of commerce begins", "Weekly maintenance of commerce is complete"]
+    assert titles(seeded_lab)[-2:] == ["Weekly maintenance of commerce begins", "Weekly maintenance of commerce is complete"]
 
 
 def test_the_lock_is_given_back_and_no_receipt_is_left(seeded_lab: Lab, done: Maintained) -> None:
@@ -132,7 +133,7 @@ def test_the_page_shows_the_same_to_a_person(done: Maintained) -> None:
     for section in ("Changes", "Verification and checks", "Undo, last change first", "Course of the run"):
         assert f"<h2>{section}</h2>" in page
     assert done.record["operator"] in page
-    assert all(change["summary"].replace('"', "&quot;") in page for change in done.record["changes"])
+    assert [change["summary"] for change in done.record["changes"] if escape(change["summary"]) not in page] == []
     assert "<script" not in page
     assert "src=" not in page
 
@@ -148,9 +149,9 @@ def test_run_again_at_once_it_changes_nothing(again: Maintained) -> None:
 def test_a_plan_that_no_longer_fits_is_refused_before_anything_changes(
     seeded_lab: Lab, place: Path, again: Maintained
 ) -> None:
-    function = "tiktok-commerce-link-resolver"
+    function = "tiktok-commerce-video-indexer"
     playbook = procedure(place, [{
-        "name": "Delete old versions", "opsbook.runbooks.lambda_version_prune": {"function_names": [function], "keep": 1}}])
+        "name": "Delete old versions", "opsbook.runbooks.lambda_version_prune": {"function_names": [function], "keep": 2}}])
     planned = maintain(seeded_lab, place / "planned", "--check", playbook=playbook)
     client = seeded_lab.client("lambda")
     client.update_function_configuration(FunctionName=function, Description="changed by somebody else")

@@ -177,7 +177,7 @@ def _summary(rollout: Rollout, name: str, way: Way, service: Service | None) -> 
     if service is None or service.primary is None:
         return f"{name}: {way.how}; what runs now could not be read"
     primary = service.primary
-    revision = f", service revision {primary.service_revision}" if primary.service_revision else ""
+    revision = f", service revision {primary.service_revision.rpartition('/')[2]}" if primary.service_revision else ""
     unfinished = "" if is_back(service, rollout.expected[name].deployment, way) else ", not finished when time was up"
     return (f"{name}: {way.how}{unfinished}; now {short(primary.task_definition)} runs (deployment {primary.id} is "
             f"{primary.rollout_state or primary.status}{revision}), {service.running} of {service.desired} tasks")

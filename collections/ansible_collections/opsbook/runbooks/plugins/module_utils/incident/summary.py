@@ -55,11 +55,14 @@ def _failures(record: Mapping[str, Any], system: str) -> list[str]:
     lines = []
     for task in record["tasks"]:
         if task["system"] == system and task["status"] in ("failed", "unreachable"):
-            said = f"{task['status']}: {task['task']}: {task['message']}"
-            lines += textwrap.wrap(_cut(said, 500), 110, subsequent_indent="  ")
+            lines += _paragraph(f"{task['status']}: {task['task']}: {task['message']}", 500)
             if task.get("recovery"):
-                lines += textwrap.wrap(_cut(f"recovery: {task['recovery']}", 220), 110, subsequent_indent="  ")
+                lines += _paragraph(f"recovery: {task['recovery']}", 220)
     return lines
+
+
+def _paragraph(text: str, most: int) -> list[str]:
+    return textwrap.wrap(_cut(text, most), 110, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _done(changes: Sequence[Mapping[str, Any]]) -> list[str]:
