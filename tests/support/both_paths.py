@@ -18,6 +18,7 @@ from tests.support.playbooks import ANSIBLE_PLAYBOOK
 COLLECTIONS = (ROOT / "collections", ROOT / "tests" / "support" / "collections")
 PATHS = ("direct", "ordinary")
 
+OF_HOST = re.compile(f"of-({'|'.join(PATHS)})")
 VOLATILE = {"age_hours", "latency_ms", "ansible_job_id", "results_file"}
 """Values that differ from one moment or process to the next."""
 VOLATILE_TEXT = re.compile(r"\d+(\.\d+)? (ms|h old)$")
@@ -44,7 +45,7 @@ class BothPaths:
     def comparable(self, task: str, host: str) -> dict[str, Any]:
         """Status and result without what must differ: the host's name in `of-<host>`, the path, volatile values."""
         entry = {**self.entry(task, host), "host": ""}
-        comparable: dict[str, Any] = _settled(json.loads(json.dumps(entry).replace(f"of-{host}", "of-host")))
+        comparable: dict[str, Any] = _settled(json.loads(OF_HOST.sub("of-host", json.dumps(entry))))
         return comparable
 
     @property

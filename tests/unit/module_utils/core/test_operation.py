@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.core.evidence imp
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.limits import Limits
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.operation import (
     Operation,
+    Outcome,
     Reading,
     Recovery,
     Report,
@@ -422,3 +423,28 @@ def test_an_operation_needs_no_more_than_four_steps() -> None:
     bare = Operation(switches.collect, switches.plan, switches.apply, switches.verify)
 
     assert not carry_out(bare, Run()).failed
+
+
+def test_a_tool_that_makes_all_changes_at_once_answers_for_each() -> None:
+    together: list[list[str]] = []
+
+    def apply_together(changes: Sequence[Change]) -> list[Outcome | OperationError]:
+        together.append([change.resource for change in changes])
+        return [Outcome(changes[0].resource), denied("b")]
+
+    journal = Heard()
+    report = carry_out(Switches("ab").operation(apply_together=apply_together), Run(journal=journal))
+
+    assert together == [["switch:a", "switch:b"]]
+    assert [made["applied"] for made in result_of(report)["changes"]] == [True, False]
+    assert [entry["resource"] for entry in report.failures] == ["switch:b"]
+    assert journal.events == [("change_started", "switch:a"), ("change_started", "switch:b"),
+                              ("change_finished", "switch:a"), ("change_failed", "switch:b")]
+
+
+def test_nothing_of_it_begins_without_a_permit() -> None:
+    journal = Heard()
+    report = carry_out(Switches("ab").operation(apply_together=lambda changes: []), Run(journal=journal, timeout=-1))
+
+    assert journal.events == []
+    assert all(entry["reason"].startswith("not started: ") for entry in report.failures)

@@ -56,6 +56,8 @@ class Operation(Generic[State]):
     :param verify: reads the real system back, given what was collected and the changes that were carried out; runs
         also when there were none, since the run before may have died between apply and verify
     :param describe: plain data about the collected state for the result
+    :param apply_together: instead of `apply`, for a tool that makes all changes of a step in one go (terraform); answers
+        for each change in their order
     :param recover: called with the changes that were carried out and the evidence, when anything failed; also when this
         run changed nothing, since what fails may have been begun by a run that died
     :param cleanup: always called last
@@ -66,6 +68,7 @@ class Operation(Generic[State]):
     apply: Callable[[Change], Outcome]
     verify: Callable[[Collected[State], Plan], Sequence[Evidence]]
     describe: Callable[[Collected[State]], Mapping[str, Any]] = lambda collected: {}
+    apply_together: Callable[[Sequence[Change]], Sequence[Outcome | OperationError]] | None = None
     recover: Callable[[Plan, Sequence[Evidence]], Recovery] | None = None
     cleanup: Callable[[], None] | None = None
 
@@ -191,7 +194,10 @@ def _apply_and_verify(
     operation: Operation[State], run: Run, collected: Collected[State], report: Report
 ) -> None:
     for step in report.plan.steps:
-        outcomes = run.each_change(lambda change: _apply_one(operation, run, change), step)
+        if operation.apply_together is not None:
+            outcomes = _apply_step(operation.apply_together, run, step)
+        else:
+            outcomes = run.each_change(lambda change: _apply_one(operation, run, change), step)
         _note(outcomes, report)
         if report.failures:
             break
@@ -208,12 +214,41 @@ def _apply_one(operation: Operation[State], run: Run, change: Change) -> Outcome
     try:
         outcome = operation.apply(change)
     except BaseException as error:
-        known = isinstance(error, OperationError) and not isinstance(error, (OutcomeUnknown, Stopped))
-        run.journal.write("change_failed" if known else "change_unknown", resource=change.resource, action=change.action,
-                          error=error.message() if isinstance(error, OperationError) else type(error).__name__)
+        _write_end(run, change, error)
         raise
-    run.journal.write("change_finished", resource=change.resource, action=change.action, detail=dict(outcome.detail))
+    _write_end(run, change, outcome)
     return outcome
+
+
+def _apply_step(
+    apply_together: Callable[[Sequence[Change]], Sequence[Outcome | OperationError]], run: Run, step: Sequence[Change]
+) -> list[Done[Change, Outcome]]:
+    try:
+        run.may_change()
+    except OperationError as error:
+        return [Done(change, None, error, started=False) for change in step]
+    for change in step:
+        run.journal.write("change_started", change=change.as_dict())
+    try:
+        outcomes = apply_together(step)
+    except BaseException as error:
+        for change in step:
+            _write_end(run, change, error)
+        raise
+    for change, outcome in zip(step, outcomes):
+        _write_end(run, change, outcome)
+    return [Done(change, None, outcome) if isinstance(outcome, OperationError) else Done(change, outcome, None)
+            for change, outcome in zip(step, outcomes)]
+
+
+def _write_end(run: Run, change: Change, end: Outcome | BaseException) -> None:
+    which = {"resource": change.resource, "action": change.action}
+    if isinstance(end, Outcome):
+        run.journal.write("change_finished", detail=dict(end.detail), **which)
+        return
+    known = isinstance(end, OperationError) and not isinstance(end, (OutcomeUnknown, Stopped))
+    run.journal.write("change_failed" if known else "change_unknown",
+                      error=end.message() if isinstance(end, OperationError) else type(end).__name__, **which)
 
 
 def _note(outcomes: Sequence[Done[Change, Outcome]], report: Report) -> None:

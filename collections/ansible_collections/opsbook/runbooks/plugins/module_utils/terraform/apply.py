@@ -6,21 +6,20 @@ Procedure 000-09's seed plans with `-var-file=production.tfvars` and applies wit
 plan that nobody has seen. Here the saved plan file is applied, so the same variables hold for both.
 
 A plan has one change per address, since limits, approvals, `allow_destroy` and the record all speak of addresses.
-terraform applies them all in one go, so the first change that is applied carries out the saved plan for all, and each
-change's outcome is read from what terraform said of its address and from the state.
+terraform applies them all in one go; each change's outcome is read from what terraform said of its address and from the
+state.
 """
 
 from __future__ import annotations
 
 import fnmatch
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..core.change import Change, Plan, no_undo, one_step
 from ..core.coverage import Collected, Coverage
-from ..core.errors import OperationError, Refused, Stopped
+from ..core.errors import OperationError, Refused
 from ..core.evidence import Evidence
 from ..core.limits import Limits
 from ..core.operation import Operation, Outcome
@@ -36,9 +35,6 @@ NO_UNDO = no_undo("Terraform has no way back: apply the former revision of the c
 TOLD = frozenset({"create", "update", "delete", "replace"})
 
 NOTHING_TOLD = Progress(frozenset(), {}, frozenset())
-
-# All changes wait for each other before terraform begins; only a refused permission makes one never come.
-GATHERING_SECONDS = 15.0
 
 
 def apply_configuration(
@@ -59,6 +55,7 @@ def apply_configuration(
         collect=work.collect,
         plan=lambda collected: plan_apply(collected, allow_destroy, run.limits),
         apply=work.apply,
+        apply_together=work.apply_together,
         verify=work.verify,
         describe=describe_plan,
         cleanup=work.cleanup,
@@ -156,10 +153,7 @@ class _Work:
         self._how = (lock_timeout, parallel)
         self._session: Session | None = None
         self._project: Project | None = None
-        self._gathered = threading.Barrier(1)
         self._told = 0
-        self._lock = threading.Lock()
-        self._applied: Applied | None = None
 
     def collect(self) -> Collected[Planned]:
         """Plan, and keep the saved plan for `apply`."""
@@ -169,27 +163,20 @@ class _Work:
         self._session = Session(self._run, program, project, self._environment)
         self._project = Project(self._session, self._wanted, self._environment.get("TF_WORKSPACE", ""))
         planned = self._project.plan()
-        # Every change must have begun, and be in the journal, when terraform applies them all.
-        total = max(1, len(planned.plan.entries))
-        self._run.workers = max(self._run.workers, total)
-        self._gathered = threading.Barrier(total)
         self._told = sum(entry.action in TOLD for entry in planned.plan.entries)
         return Collected(planned, self._run.now(), Coverage((f"terraform:{project}",)))
 
+    def apply_together(self, changes: Sequence[Change]) -> list[Outcome | OperationError]:
+        """Apply the saved plan, and tell how it ended for each change."""
+        applied = self._apply_all()
+        return [_end_of(change, applied) for change in changes]
+
     def apply(self, change: Change) -> Outcome:
-        """Apply the saved plan once, whichever change comes first, and tell how it ended for this one."""
-        try:
-            self._gathered.wait(GATHERING_SECONDS)
-        except threading.BrokenBarrierError as error:
-            raise Stopped("apply the plan", change.resource, "not every change of the plan was allowed to begin",
-                          "terraform was not started. Run again.") from error
-        with self._lock:
-            if self._applied is None:
-                self._applied = self._apply_all()
-        reason = outcome_of(change, self._applied)
-        if reason:
-            raise OperationError(f"{change.action} a resource", change.handle["address"], reason, self._applied.advice)
-        return Outcome(change.resource)
+        """Apply the saved plan of a single change."""
+        end = self.apply_together([change])[0]
+        if isinstance(end, OperationError):
+            raise end
+        return end
 
     def verify(self, collected: Collected[Planned], plan: Plan) -> list[Evidence]:
         """Plan again; nothing is left to change. A plan that was empty is that proof itself."""
@@ -213,6 +200,13 @@ class _Work:
         if self._project is None:
             raise OperationError("apply the plan", self._wanted.project, "there is no plan yet")
         return self._project
+
+
+def _end_of(change: Change, applied: Applied) -> Outcome | OperationError:
+    reason = outcome_of(change, applied)
+    if reason:
+        return OperationError(f"{change.action} a resource", change.handle["address"], reason, applied.advice)
+    return Outcome(change.resource)
 
 
 def _read_failure(project: Project, finished: Finished) -> Applied:
