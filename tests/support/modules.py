@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from ansible.module_utils import _internal as core_internal
 from ansible.module_utils import basic
 from ansible.module_utils.common import warnings as core_warnings
 from ansible.module_utils.testing import patch_module_args
@@ -24,6 +25,8 @@ def run_module(
     core_warnings._global_deprecations.clear()
     given = {**arguments, "_ansible_check_mode": check_mode, "_ansible_diff": diff, "_ansible_remote_tmp": "/tmp"}
     with pytest.MonkeyPatch.context() as patch, patch_module_args(given):
+        # Whichever test ran before: a module's warnings go into its result, not to a terminal.
+        patch.setattr(core_internal, "is_controller", False)
         patch.setattr(basic.AnsibleModule, "_record_module_result", lambda module, result: recorded.append(result))
         with pytest.raises(SystemExit):
             importlib.import_module(f"{MODULES}.{name}").main()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tests.support.labs import ROOT, Lab
 
@@ -38,13 +38,13 @@ class Finished:
 
 def start_playbook(
     lab: Lab, playbook: str | Path, *arguments: str, records: Path, environment: dict[str, str] | None = None,
-    capture: bool = True,
+    capture: bool = True, output: IO[str] | None = None,
 ) -> subprocess.Popen[str]:
-    """Start a playbook and return at once; its output is captured or thrown away."""
+    """Start a playbook and return at once; its output is captured, thrown away, or written to a file."""
     variables = {**os.environ, "OPSBOOK_LAB_FOLDER": str(lab.folder), "OPSBOOK_RECORD_DIR": str(records),
                  "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1", **(environment or {})}
     return subprocess.Popen([ANSIBLE_PLAYBOOK, str(playbook), *arguments], cwd=ROOT, env=variables, text=True,
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE if capture else subprocess.DEVNULL,
+                            stdin=subprocess.DEVNULL, stdout=output or (subprocess.PIPE if capture else subprocess.DEVNULL),
                             stderr=subprocess.STDOUT)
 
 

@@ -171,3 +171,16 @@ def files_with(needles: Iterable[str], *places: Path) -> dict[str, str]:
             content = path.read_bytes() if path.is_file() else b""
             found.update({str(path): needle.decode() for needle in wanted if needle in content})
     return found
+
+
+def processes_of(records: Path) -> list[str]:
+    """Command lines of the living processes of the runs that keep their records there: launcher, workers, modules."""
+    mark = f"OPSBOOK_RECORD_DIR={records}\0".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (process / "environ").read_bytes() + b"\0":
+                found.append((process / "cmdline").read_text(errors="replace").replace("\0", " "))
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue  # Gone meanwhile, or somebody else's.
+    return [line for line in found if line]

@@ -221,6 +221,42 @@ def test_changes_that_were_not_permitted_are_named_beside_those_made(error: Oper
     assert all(entry["reason"].startswith("not started: ") for entry in result["failed_resources"])
 
 
+def together(answers: Callable[[Sequence[Change]], Sequence[Outcome | OperationError]], **run: Any) -> dict[str, Any]:
+    """Carry out a step of three changes with a tool that makes them in one go."""
+    operation = Switches("abc").operation(apply=boom, apply_together=answers, verify=lambda collected, plan: [])
+    return result_of(carry_out(operation, Run(**run)))
+
+
+def test_a_tool_that_makes_all_changes_in_one_go_answers_for_each() -> None:
+    journal = Heard()
+    result = together(lambda step: [Outcome("a"), denied("b"), Outcome("c")], journal=journal)
+
+    assert [made["applied"] for made in result["changes"]] == [True, False, True]
+    assert [entry["resource"] for entry in result["failed_resources"]] == ["switch:b"]
+    assert [event for event, _resource in journal.events] == ["change_started"] * 3 + [
+        "change_finished", "change_failed", "change_finished"]
+
+
+def test_a_tool_that_is_not_permitted_to_begin_has_begun_nothing() -> None:
+    journal = Heard()
+    result = together(lambda step: pytest.fail("begun"), journal=journal, timeout=-1)
+
+    assert journal.events == []
+    assert [entry["reason"].startswith("not started: ") for entry in result["failed_resources"]] == [True] * 3
+
+
+def test_a_tool_that_fails_as_a_whole_fails_every_change() -> None:
+    def fails(step: Sequence[Change]) -> Sequence[Outcome | OperationError]:
+        raise denied("a")
+
+    assert [entry["resource"] for entry in together(fails)["failed_resources"]] == ["switch:a", "switch:b", "switch:c"]
+
+
+def test_a_tool_that_does_not_answer_for_every_change_is_a_defect_and_no_success() -> None:
+    with pytest.raises(ValueError, match="1 of 3 changes"):
+        together(lambda step: [Outcome("a")])
+
+
 def saying(ok: bool | None) -> Callable[[Collected[Mapping[str, str]], Plan], list[Evidence]]:
     return lambda collected, plan: [Evidence("state", "switch:a", "on", "?", ok)]
 

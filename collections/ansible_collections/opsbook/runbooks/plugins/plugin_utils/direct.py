@@ -24,7 +24,6 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible.vars.clean import remove_internal_keys
 
 from ..module_utils.aws.client import warm
 from ..module_utils.core import adapter
@@ -135,9 +134,7 @@ class DirectActionModule(ActionBase):  # type: ignore[misc]  # ansible-core publ
         said = {"rc": status, "stdout": output, "stdout_lines": output.splitlines(), "stderr": "", "stderr_lines": []}
         parsed = self._parse_returned_data(said, PROFILE)
         if not isinstance(parsed, dict):  # ansible-core 2.21
-            parsed.remove_internal_keys()
             return dict(parsed.as_result_dict(for_round_trip=True))
-        remove_internal_keys(parsed)
         for text in ("stdout", "stderr"):
             if text in parsed and f"{text}_lines" not in parsed:
                 parsed[f"{text}_lines"] = (parsed[text] or "").splitlines()

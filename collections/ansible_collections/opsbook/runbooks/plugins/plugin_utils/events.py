@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 CAP = 50
-"""Evidence and planned changes kept in one journal event; the rest is in the evidence file and the change events."""
+"""Evidence kept in one journal event; all of it is in the evidence file."""
 
 MESSAGE_LENGTH = 2000
 

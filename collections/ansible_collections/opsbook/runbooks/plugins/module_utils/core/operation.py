@@ -231,6 +231,10 @@ def _apply_step(
         run.journal.write("change_started", change=change.as_dict())
     try:
         outcomes = apply_together(step)
+        if len(outcomes) != len(step):
+            raise ValueError(f"the tool answered for {len(outcomes)} of {len(step)} changes")
+    except OperationError as error:
+        outcomes = [error] * len(step)
     except BaseException as error:
         for change in step:
             _write_end(run, change, error)
