@@ -109,7 +109,7 @@ def test_a_forged_receipt_is_refused(untouched_lab: Lab, records: Path, tmp_path
     process = start_playbook(untouched_lab, procedure(tmp_path, [pause, PRUNE], guarded=False),
                              "-e", f"opsbook_direct={direct}", records=records)
     folder = eventually(lambda: next((place.parent for place in records.glob("*/journal.jsonl")), None))
-    forged = {"run": folder.name, "system": "commerce", "token": "0" * 32, "key": "000-09:commerce"}
+    forged = {"run": folder.name, "system": "commerce", "token": "0" * 32}
     (folder / ".receipt-commerce.json").write_text(json.dumps(forged))
     output, _none = process.communicate(timeout=60)
     said = " ".join(output.split()).replace("''", "'")

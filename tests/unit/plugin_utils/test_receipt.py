@@ -31,7 +31,7 @@ from ansible_collections.opsbook.runbooks.plugins.plugin_utils.receipt import (
     system_of,
 )
 
-RECEIPT = Receipt("r1", "commerce", "canary-token", "000-09:commerce")
+RECEIPT = Receipt("r1", "commerce", "canary-token")
 VARS: dict[str, Any] = {
     "inventory_hostname": "commerce", "opsbook_require_guard": True, "opsbook_lock": {"table": "locks", "lease_seconds": 3},
     "opsbook_aws": {"region": "eu-central-1", "endpoint_url": "http://127.0.0.1", "validate_certs": False, "profile": ""}}
@@ -88,7 +88,7 @@ def test_a_receipt_is_its_owners_alone(folder: Path) -> None:
 
 
 def test_a_newer_receipt_replaces_the_older(folder: Path) -> None:
-    Receipt("r1", "commerce", "x" * 500, "k").save(folder)
+    Receipt("r1", "commerce", "x" * 500).save(folder)
     RECEIPT.save(folder)
 
     assert load_receipt("commerce") == RECEIPT
@@ -112,14 +112,14 @@ def test_a_deleted_receipt_is_gone(folder: Path) -> None:
 
 
 def test_a_systems_name_leads_nowhere_else(folder: Path) -> None:
-    Receipt("r1", "../../commerce", "t", "k").save(folder)
+    Receipt("r1", "../../commerce", "t").save(folder)
 
     assert [path.parent for path in folder.parent.rglob(".receipt*")] == [folder]
     assert load_receipt("../../commerce") is not None
 
 
 @pytest.mark.parametrize("content", [
-    "", "{", "[]", "null", "{}", '{"run": "r1"}', '{"run": "r1", "system": "s", "token": "t", "key": "k", "more": 1}'])
+    "", "{", "[]", "null", "{}", '{"run": "r1"}', '{"run": "r1", "system": "s", "token": "t", "more": 1}'])
 def test_a_damaged_receipt_is_refused(folder: Path, content: str) -> None:
     RECEIPT.save(folder)
     next(folder.iterdir()).write_text(content)
@@ -143,7 +143,7 @@ def test_the_option_carries_the_receipt_the_lock_and_the_run(folder: Path, optio
     assert option(timeout=90) == {
         "system": "commerce", "required": True, "operation": "secret_rotate", "task": "Rotate the secrets", "item": "",
         "launcher": os.getpid(), "launcher_started": process_started(os.getpid()), "task_timeout": 90.0,
-        "journal": str(folder / "journal.jsonl"), "run": "r1", "token": "canary-token", "key": "000-09:commerce",
+        "journal": str(folder / "journal.jsonl"), "run": "r1", "token": "canary-token",
         "store": {"table": "locks", "lease_seconds": 3.0, "region": "eu-central-1", "endpoint_url": "http://127.0.0.1"}}
 
 
@@ -160,7 +160,7 @@ def test_the_launcher_is_who_opened_the_journal(folder: Path, option: GuardOptio
 
 def test_all_receipts_of_a_run_that_ended_are_gone(folder: Path) -> None:
     RECEIPT.save(folder)
-    Receipt("r1", "media", "t", "k").save(folder)
+    Receipt("r1", "media", "t").save(folder)
     (folder / "record.json").touch()
     delete_receipts(folder)
 
@@ -207,7 +207,7 @@ def test_a_forged_fact_is_no_receipt(folder: Path, option: GuardOption) -> None:
 
 
 def test_a_machine_belongs_to_its_system(folder: Path, option: GuardOption) -> None:
-    Receipt("r1", "media", "t", "k").save(folder)
+    Receipt("r1", "media", "t").save(folder)
 
     assert option({"inventory_hostname": "encoder-1", "system": "media"})["token"] == "t"
     assert system_of({"inventory_hostname": "commerce"}) == "commerce"

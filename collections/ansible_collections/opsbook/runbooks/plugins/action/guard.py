@@ -82,7 +82,7 @@ class ActionModule(ActionBase):
         wanted = Lease(system, run, operator_name(extra_vars()), front["title"], digest_token(token), 0, 0.0)
         lease = acquire(store, wanted, token, seconds, take_over,
                         lambda text: display.display(f"  {text}") if text else None)
-        Receipt(run, system, token, f"{front['ids'][0]}:{system}").save(run_folder(journal.active))
+        Receipt(run, system, token).save(run_folder(journal.active))
         return lease
 
     def _write_down(self, system: str, opening: Opening, lease: Lease | None) -> None:

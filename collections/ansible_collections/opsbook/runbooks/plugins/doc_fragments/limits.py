@@ -69,9 +69,6 @@ options:
       journal:
         description: Path of the run's journal.
         type: str
-      key:
-        description: Stable across re-runs of one maintenance; part of client request tokens.
-        type: str
       operation:
         description: Name of this module.
         type: str

@@ -43,13 +43,11 @@ class Receipt:
     :param run: the run's id
     :param system: the system that is locked
     :param token: the lease's secret token
-    :param key: stable across re-runs, part of client request tokens
     """
 
     run: str
     system: str
     token: str
-    key: str
 
     def save(self, folder: Path) -> None:
         """Write the receipt into a run's folder, readable by its owner only."""
@@ -117,7 +115,7 @@ def guard_option(task: Any, task_vars: Mapping[str, Any], templar: Any) -> dict[
         option["approved_plan"] = approved_changes(str(plan), system, option["task"], option["item"])
     receipt = load_receipt(system)
     if receipt is not None:
-        option.update(run=receipt.run, token=receipt.token, key=receipt.key, store=lock_store(task_vars, templar))
+        option.update(run=receipt.run, token=receipt.token, store=lock_store(task_vars, templar))
     return option
 
 

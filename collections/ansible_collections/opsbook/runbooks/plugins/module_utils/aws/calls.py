@@ -64,8 +64,14 @@ def call_once(run: Run, call: Callable[[], Answer], attempted: str, resource: st
     return answer  # type: ignore[return-value]  # only a call that answered leaves no error
 
 
-def request_token(key: str, resource: str) -> str:
-    """A client request token: the same for the same maintenance window and resource, so that a re-run after a crash
-    repeats the request instead of making a second one. Without a key each call gets its own.
+def request_token(before: str, resource: str) -> str:
+    """A client request token, UUIDv5 of a resource and the state that is to change.
+
+    A re-run after a crash repeats the request instead of making a second one; once the change is made the state is
+    another, and so is the token of the next. Without a state each call gets its own.
+
+    :param before: what identifies the state before the change, a version id for one
     """
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"opsbook:{len(key)}:{key}:{resource}")) if key else str(uuid.uuid4())
+    if not before:
+        return str(uuid.uuid4())
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"opsbook:{len(before)}:{before}:{resource}"))

@@ -131,7 +131,6 @@ def _run_of(module: AnsibleModule) -> Run:
         journal=_ScrubbedJournal(module, _journal_of(guard)) if changing else NoJournal(),
         limits=_limits_of(params, guard),
         workers=int(params.get("parallel") or 8),
-        key=str(guard.get("key") or ""),
     )
 
 

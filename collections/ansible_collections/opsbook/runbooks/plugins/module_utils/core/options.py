@@ -31,7 +31,6 @@ LIMITS: dict[str, Any] = {
                 },
             },
             "journal": {"type": "str"},
-            "key": {"type": "str", "no_log": False},
             "operation": {"type": "str"},
             "task": {"type": "str"},
             "item": {"type": "str"},

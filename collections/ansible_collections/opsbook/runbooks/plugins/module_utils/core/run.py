@@ -50,7 +50,6 @@ class Run:
     :param journal: where changes are written down
     :param limits: blast radius
     :param workers: how many things happen at once
-    :param key: stable across re-runs of the same maintenance window; part of client request tokens
     """
 
     timeout: float = 600.0
@@ -61,7 +60,6 @@ class Run:
     journal: Writes = field(default_factory=NoJournal)
     limits: Limits = field(default_factory=Limits)
     workers: int = 8
-    key: str = ""
 
     def __post_init__(self) -> None:
         self.deadline = self.clock.monotonic() + self.timeout

@@ -198,7 +198,8 @@ def _target(url: str) -> str:
 def _body(exchange: _Exchange, response: http.client.HTTPResponse, sock: socket.socket) -> bytes:
     """The body, a byte more than may be kept where it is longer."""
     body = bytearray()
-    while len(body) <= LARGEST_BODY:
+    # From Python 3.13 on the last byte closes the answer, and its socket with it.
+    while len(body) <= LARGEST_BODY and not response.isclosed():
         sock.settimeout(exchange.left())
         chunk = response.read1(min(CHUNK, LARGEST_BODY + 1 - len(body)))
         if not chunk:
