@@ -21,8 +21,13 @@ def end_state(lab: Lab) -> dict[str, Any]:
 
 
 def done_twice(lab: Lab) -> dict[str, int]:
-    """Changing calls of the work that were carried out more than once on the same resource, since the last reset."""
-    counted = Counter(_key(call) for call in carried_out(read_audit(lab.folder)))
+    """Changing calls of the work that were carried out more than once on the same resource, since the last reset.
+
+    A request that was sent again with its own token after a lost answer is one request: AWS carries it out once.
+    """
+    calls = carried_out(read_audit(lab.folder))
+    sent = {(_key(call), call["parameters"].get("ClientRequestToken") or number) for number, call in enumerate(calls)}
+    counted = Counter(key for key, _token in sent)
     return {key: number for key, number in counted.items() if number > 1}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,69 +19,33 @@ GATE = "Stop here unless everything is healthy"
 FINAL_GATE = "Report failure unless everything is healthy"
 
 
-def test_a_service_whose_new_tasks_fail_is_rolled_back_and_reported(lab: Lab, records: Path) -> None:
-    before = end_state(lab)
-    lab.control("ecs/failing-images", {"image": BROKEN, "reason": CANNOT_PULL})
-    run = maintain(lab, records)
-    summary = " ".join(" ".join(run.summary).split())
-    task = run.task(DEPLOY)
-    after = end_state(lab)
-
-    assert run.status != 0
-    assert "Weekly maintenance: FAILED" in summary
-    assert "product-service" in summary
-    assert "CannotPullContainerError" in summary
-    assert "recovery: product-service: stopped and rolled back" in summary
-    assert len(run.summary) <= 24
-    assert run.record["status"] == "failed"
-    assert "rolled back" in task["recovery"]
-    assert CANNOT_PULL in task["message"]
-    assert CANNOT_PULL in (run.folder / "record.html").read_text()
-    assert [item["ok"] for item in run.record["evidence"]
-            if item["check"] == "rollback" and item["resource"].endswith("/product-service")] == [True]
-    assert all(after["services"][name]["running"] == before["services"][name]["running"] for name in SERVICES)
-    assert all(after["services"][name]["deployments"] == ["COMPLETED"] for name in SERVICES)
-    assert after["services"]["ingestion-api"]["deployed"] == before["services"]["ingestion-api"]["deployed"] + 1
-    assert all(after[part] == before[part] for part in ("versions", "secrets", "log groups", "terraform"))
-    assert titles(lab)[-1] == "Weekly maintenance of commerce FAILED"
-    assert lock_row(lab)["run"] == ""
+@pytest.fixture
+def unhealthy_endpoint(untouched_lab: Lab) -> str:
+    """An endpoint that says it is degraded; returns what the message calls it."""
+    untouched_lab.control("health", {"system": "commerce", "endpoint": "products", "status": "degraded"}, of="web")
+    return "products health"
 
 
-def test_what_fails_only_after_the_work_is_a_failure_with_advice(lab: Lab, records: Path) -> None:
-    lab.control("health", {"system": "commerce", "endpoint": "products", "status": "degraded", "after": 1,
-                           "checks": {"redis": "timeout"}}, of="web")
-    run = maintain(lab, records)
-    task = run.task(FINAL_GATE)
-    assert run.status != 0
-    assert run.carried_out()
-    assert run.record["status"] == "failed"
-    assert task["status"] == "failed"
-    assert "products health" in task["message"]
-    assert "The changes are made; the record tells how to undo each. Investigate" in task["message"]
-    assert run.record["undo"]
-    assert titles(lab)[-1] == "Weekly maintenance of commerce FAILED"
-    assert lock_row(lab)["run"] == ""
+@pytest.fixture
+def old_backup(untouched_lab: Lab) -> Iterator[str]:
+    """A table whose newest backup is two days older than it was; returns the table's name."""
+    table = "tiktok-commerce-products-prod"
+    backups = untouched_lab.client("dynamodb").list_backups(TableName=table)["BackupSummaries"]
+
+    def age(days: float) -> None:
+        for backup in backups:
+            untouched_lab.control("backdate", {"kind": "backup", "name": backup["BackupArn"], "days": days})
+
+    age(2)
+    yield table
+    age(-2)
 
 
-def _unhealthy_endpoint(lab: Lab) -> None:
-    lab.control("health", {"system": "commerce", "endpoint": "products", "status": "degraded"}, of="web")
-
-
-def _old_backup(lab: Lab) -> None:
-    client = lab.client("dynamodb")
-    for backup in client.list_backups(TableName="tiktok-commerce-products-prod")["BackupSummaries"]:
-        lab.control("backdate", {"kind": "backup", "name": backup["BackupName"], "days": 2})
-
-
-@pytest.mark.parametrize(("arrange", "named"), [
-    pytest.param(_unhealthy_endpoint, "products health", id="unhealthy-endpoint"),
-    pytest.param(_old_backup, "tiktok-commerce-products-prod", id="old-backup"),
-])
+@pytest.mark.parametrize("ailing", ["unhealthy_endpoint", "old_backup"])
 def test_a_failed_pre_check_stops_before_any_change(
-    untouched_lab: Lab, records: Path, arrange: Any, named: str
+    untouched_lab: Lab, records: Path, ailing: str, request: pytest.FixtureRequest
 ) -> None:
-    untouched_lab.reset()
-    arrange(untouched_lab)
+    named = request.getfixturevalue(ailing)
     run = maintain(untouched_lab, records)
     message = run.task(GATE)["message"]
     assert run.status != 0
@@ -88,9 +53,8 @@ def test_a_failed_pre_check_stops_before_any_change(
     assert named in message
     assert "Nothing was changed. Mend what is named, then start again" in message
     assert titles(untouched_lab)[-1] == "Weekly maintenance of commerce FAILED"
-    assert "begins" not in " ".join(titles(untouched_lab))
+    assert "Weekly maintenance of commerce begins" not in titles(untouched_lab)
     assert run.changing() == []
-    untouched_lab.reset()
 
 
 def _denied(*actions: str) -> list[dict[str, Any]]:
@@ -140,3 +104,47 @@ def test_a_lock_that_cannot_be_renewed_or_released_stops_the_work_and_leaves_no_
     assert run.changing() == []
     assert run.task(DEPLOY)["status"] == "failed"
     assert list(run.folder.glob(".receipt-*")) == []
+
+
+def test_a_service_whose_new_tasks_fail_is_rolled_back_and_reported(lab: Lab, records: Path) -> None:
+    before = end_state(lab)
+    lab.control("ecs/failing-images", {"image": BROKEN, "reason": CANNOT_PULL})
+    run = maintain(lab, records)
+    summary = " ".join(" ".join(run.summary).split())
+    task = run.task(DEPLOY)
+    after = end_state(lab)
+
+    assert run.status != 0
+    assert "Weekly maintenance: FAILED" in summary
+    assert "product-service" in summary
+    assert "CannotPullContainerError" in summary
+    assert "recovery: product-service: stopped and rolled back" in summary
+    assert len(run.summary) <= 24
+    assert run.record["status"] == "failed"
+    assert "rolled back" in task["recovery"]
+    assert CANNOT_PULL in task["message"]
+    assert CANNOT_PULL in (run.folder / "record.html").read_text()
+    assert [item["ok"] for item in run.record["evidence"]
+            if item["check"] == "rollback" and item["resource"].endswith("/product-service")] == [True]
+    assert all(after["services"][name]["running"] == before["services"][name]["running"] for name in SERVICES)
+    assert all(after["services"][name]["deployments"] == ["COMPLETED"] for name in SERVICES)
+    assert after["services"]["ingestion-api"]["deployed"] == before["services"]["ingestion-api"]["deployed"] + 1
+    assert all(after[part] == before[part] for part in ("versions", "secrets", "log groups", "terraform"))
+    assert titles(lab)[-1] == "Weekly maintenance of commerce FAILED"
+    assert lock_row(lab)["run"] == ""
+
+
+def test_what_fails_only_after_the_work_is_a_failure_with_advice(lab: Lab, records: Path) -> None:
+    lab.control("health", {"system": "commerce", "endpoint": "products", "status": "degraded", "after": 1,
+                           "checks": {"redis": "timeout"}}, of="web")
+    run = maintain(lab, records)
+    task = run.task(FINAL_GATE)
+    assert run.status != 0
+    assert run.carried_out()
+    assert run.record["status"] == "failed"
+    assert task["status"] == "failed"
+    assert "products health" in task["message"]
+    assert "The changes are made; the record tells how to undo each. Investigate" in task["message"]
+    assert run.record["undo"]
+    assert titles(lab)[-1] == "Weekly maintenance of commerce FAILED"
+    assert lock_row(lab)["run"] == ""
