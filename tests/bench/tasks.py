@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass
 from typing import Any
 
 from tests.bench.estate import Estate
-from tests.bench.plays import FEW, MANY, PEERS, Slope, Task, slope
+from tests.bench.plays import FEW, MANY, PEERS, Slope, Task, run_play, slope
 from tests.bench.report import Table, quotients, ratio, seconds
 
 GROUP = "/ecs/tiktok-commerce-ingestion-api"
@@ -55,6 +56,12 @@ def cases(estate: Estate) -> dict[str, Task]:
     return found
 
 
+def warm_up(estate: Estate) -> None:
+    """Run every case once, so that all libraries are compiled."""
+    for task in cases(estate).values():
+        run_play(estate, [task])
+
+
 def one_round(estate: Estate) -> dict[str, Slope]:
     """Measure every case once."""
     return {name: slope(estate, task) for name, task in cases(estate).items()}
@@ -66,6 +73,12 @@ def table(rounds: list[dict[str, Slope]]) -> Table:
     rows = [_row(name, rounds, peers.get(name)) for name in rounds[0]]
     return Table("A task", ("task", "CPU s", "wall s", "AWS calls", "start-up CPU s", "CPU by the peer's"), rows,
                  NOTE.format(few=FEW, many=MANY))
+
+
+def worst(rounds: list[dict[str, Slope]]) -> float:
+    """The highest of the pairs' medians: CPU of a direct task by that of its peer."""
+    return max(statistics.median(measures[_names(pair)[0]].task.cpu / measures[pair.peer].task.cpu for measures in rounds)
+               for pair in PAIRS)
 
 
 def _names(pair: Pair) -> tuple[str, str]:

@@ -124,9 +124,13 @@ while read -r group retention created; do
 done < groups.txt
 
 say "Terraform"
-terraform -chdir="$PROJECT" init -input=false -no-color > answer.txt
-terraform -chdir="$PROJECT" plan -input=false -no-color -var-file=production.tfvars -out=weekly.tfplan
-terraform -chdir="$PROJECT" apply -input=false -no-color weekly.tfplan
+if terraform=$(command -v terraform || command -v tofu); then
+  "$terraform" -chdir="$PROJECT" init -input=false -no-color
+  "$terraform" -chdir="$PROJECT" plan -input=false -no-color -var-file=production.tfvars -out=weekly.tfplan
+  "$terraform" -chdir="$PROJECT" apply -input=false -no-color weekly.tfplan
+else
+  echo "skipped: neither terraform nor tofu is installed"
+fi
 
 say "Verification"
 healthy

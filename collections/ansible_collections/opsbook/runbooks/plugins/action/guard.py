@@ -23,6 +23,7 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.core.guardrails i
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.run import utc_now
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident import journal
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.lease import Lease, digest_token
+from ansible_collections.opsbook.runbooks.plugins.plugin_utils.approval import load_plan
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.lock import acquire, new_token, shown
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.operator import operator_name
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.procedure import (
@@ -52,7 +53,11 @@ class ActionModule(ActionBase):
 
     def _admit(self, options: dict[str, Any]) -> dict[str, Any]:
         front = validate_front_matter(options["procedure"])
-        parameters = validate_parameters(front, extra_vars())
+        given = extra_vars()
+        parameters = validate_parameters(front, given)
+        if "approved_plan" in given:
+            # Read now, not in the middle of the run.
+            load_plan(str(given["approved_plan"]))
         system = options["system"]
         _refuse_without_journal(front["changes"], system)
         refuse_unconfirmed(options["environment_name"], system, parameters["confirm"])
@@ -69,7 +74,7 @@ class ActionModule(ActionBase):
 
     def _lock(self, options: dict[str, Any], front: dict[str, Any], take_over: str) -> Lease | None:
         lock, system = options["lock"], options["system"]
-        if not lock or journal.active is None:
+        if not (lock and front["changes"]) or journal.active is None:
             return None
         store = DynamoLeaseStore(connector(options["connection"]), str(lock["table"]))
         if self._task.check_mode:

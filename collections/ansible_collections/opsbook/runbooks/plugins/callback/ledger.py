@@ -47,14 +47,14 @@ from ansible.release import __version__ as core_version
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.permit import process_started
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident import journal
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.journal import Journal
-from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.orphans import seal_interrupted
+from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.orphans import seal_interrupted, this_machine
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.record import EVIDENCE, JOURNAL, seal
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.summary import summarize
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.events import evidence_of, task_events
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.operator import operator_name, project_revision
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.receipt import delete_receipts, extra_vars
 
-COMMAND = ("check", "diff", "subset", "tags", "skip_tags", "start_at_task")
+COMMAND = ("inventory", "check", "diff", "subset", "tags", "skip_tags", "start_at_task")
 
 
 class CallbackModule(CallbackBase):
@@ -84,7 +84,7 @@ class CallbackModule(CallbackBase):
             "run_started", run=run, playbook=os.path.relpath(playbook._file_name), operator=operator_name(given),
             revision=project_revision(str(Path(playbook._file_name).parent), given), command=_command(given),
             versions={"ansible-core": core_version, "python": platform.python_version()},
-            launcher=os.getpid(), launcher_started=process_started(os.getpid()))
+            machine=this_machine(), launcher=os.getpid(), launcher_started=process_started(os.getpid()))
         # Workers fork from here on and inherit it; the guard refuses a changing procedure without it.
         journal.active = self._journal
         self._seal_orphans(records)

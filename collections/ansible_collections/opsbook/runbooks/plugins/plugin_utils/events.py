@@ -91,4 +91,9 @@ def _is_hidden(result: Mapping[str, Any]) -> bool:
 
 
 def _label(item: Mapping[str, Any]) -> str:
-    return str(item.get("_ansible_item_label", item.get(item["ansible_loop_var"], "")))[:200]
+    return label_of(item.get("_ansible_item_label", item.get(item["ansible_loop_var"])))
+
+
+def label_of(item: Any) -> str:
+    """A loop's item as the journal names it. A map or a list may hold secrets: it is named by a label, or not at all."""
+    return "" if item is None or isinstance(item, (Mapping, list, tuple)) else str(item)[:200]

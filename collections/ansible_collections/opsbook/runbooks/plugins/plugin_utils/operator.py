@@ -12,14 +12,16 @@ from typing import Any
 
 
 def operator_name(extra_vars: Mapping[str, Any]) -> str:
-    """The person behind a run: AWX's user where AWX launched it, else the account on this machine."""
+    """The person behind a run: the account on this machine, and beside it the user that AWX names."""
+    try:
+        account = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        account = f"uid {os.getuid()}"
     for name in ("awx_user_name", "tower_user_name"):
         if extra_vars.get(name):
-            return str(extra_vars[name])
-    try:
-        return os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
+            # Anybody can give these names on a command line, so the account stays beside.
+            return f"{extra_vars[name]} (says {name}; account {account})"
+    return account
 
 
 def project_revision(folder: str, extra_vars: Mapping[str, Any]) -> str:

@@ -25,6 +25,7 @@ from ..module_utils.core.errors import Refused
 from ..module_utils.core.permit import process_started
 from ..module_utils.incident import journal
 from .approval import approved_changes
+from .events import label_of
 
 INVENTORY_ONLY = frozenset({"opsbook_require_guard", "opsbook_lock", "opsbook_aws", "opsbook_environment", "system"})
 """Variables that decide about safety: inventory says them, never the command line."""
@@ -110,9 +111,9 @@ def guard_option(task: Any, task_vars: Mapping[str, Any], templar: Any) -> dict[
     }
     if journal.active is not None:
         option["journal"] = journal.active.path
-    plan = extra_vars().get("approved_plan")
-    if plan:
-        option["approved_plan"] = approved_changes(str(plan), system, option["task"], option["item"])
+    given = extra_vars()
+    if "approved_plan" in given:
+        option["approved_plan"] = approved_changes(str(given["approved_plan"]), system, option["task"], option["item"])
     receipt = load_receipt(system)
     if receipt is not None:
         option.update(run=receipt.run, token=receipt.token, store=lock_store(task_vars, templar))
@@ -138,9 +139,9 @@ def item_of(task: Any, task_vars: Mapping[str, Any], templar: Any) -> str:
     """A loop's item as its result is labelled, empty outside a loop: the name an approval was given under."""
     item = task_vars.get(task_vars.get("ansible_loop_var", "item"))
     label = getattr(task.loop_control, "label", None)
-    if item is None:
-        return ""
-    return str(templar.template(label) if label else item)[:200]
+    if label:
+        return label_of(templar.template(label))
+    return label_of(item)
 
 
 def _required(task_vars: Mapping[str, Any], templar: Any) -> bool:

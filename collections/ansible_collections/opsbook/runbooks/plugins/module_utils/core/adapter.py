@@ -17,7 +17,7 @@ from ansible.module_utils.common.parameters import remove_values
 
 from ..incident.journal import Journal, affected_by, read_journal
 from .approval import refuse_unapproved
-from .errors import MissingLibrary, OperationError, Skipped
+from .errors import MissingLibrary, OperationError, Refused, Skipped
 from .evidence import HEALTHY, in_words
 from .gate import Judgement
 from .limits import Limits
@@ -98,6 +98,7 @@ def failure_message(report: Report) -> str:
         f"{item.resource}: {item.check}: {in_words(item.actual)} (expected: {in_words(item.expected)})"
         for item in report.evidence if item.ok is not True
     ]
+    parts += [f"{gap.resource} could not be read: {gap.reason}" for gap in report.coverage.missing]
     parts += [text for text in (report.error, report.recovery) if text]
     done = f" {len(report.applied)} of {len(report.plan.changes)} changes were made." if report.plan.changes else ""
     again = " Mend the cause and run again: what is done stays done."
@@ -123,12 +124,15 @@ def _run_of(module: AnsibleModule) -> Run:
     timeout = 600.0 if given is None else float(given)
     if guard.get("task_timeout"):
         timeout = max(1.0, min(timeout, float(guard["task_timeout"]) - MARGIN_SECONDS))
+    for name, least in (("parallel", 1), ("wait_timeout", 0)):
+        if params.get(name) is not None and params[name] < least:
+            raise Refused("run the module", name, f"{params[name]} is less than {least}", "Give a larger number.")
     changing = "guard" in params and not module.check_mode
     return Run(
         timeout=timeout,
         permit=permit_of(guard) if changing else lambda: None,
         progress=_scrubbed_progress(module),
-        journal=_ScrubbedJournal(module, _journal_of(guard)) if changing else NoJournal(),
+        journal=_ScrubbedJournal(module, _journal_of(module, guard)) if changing else NoJournal(),
         limits=_limits_of(params, guard),
         workers=int(params.get("parallel") or 8),
     )
@@ -143,11 +147,11 @@ def _limits_of(params: Options, guard: Options) -> Limits:
     return Limits(params["max_affected"], tuple(params.get("protected") or ()), before)
 
 
-def _journal_of(guard: Options) -> Writes:
+def _journal_of(module: AnsibleModule, guard: Options) -> Writes:
     if not guard.get("journal"):
         return NoJournal()
     context = {name: guard[name] for name in ("system", "operation", "task", "item") if guard.get(name)}
-    return Journal(str(guard["journal"]), **context)
+    return Journal(str(guard["journal"]), **scrub(module, context))
 
 
 class _ScrubbedJournal:

@@ -7,6 +7,7 @@ No Ansible in sight: the adapter wraps this for modules, a notebook or a test ca
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Generic, TypeVar
@@ -97,6 +98,7 @@ class Report:
     values: dict[str, Any] = field(default_factory=dict)
     applied: list[dict[str, Any]] = field(default_factory=list)
     failures: list[dict[str, str]] = field(default_factory=list)
+    uncertain: list[str] = field(default_factory=list)
     recovery: str = ""
     error: str = ""
     only_planned: bool = False
@@ -105,7 +107,8 @@ class Report:
     def failed(self) -> bool:
         """Whether anything that was asked for did not come true."""
         # What could not be verified is no success either.
-        return bool(self.error or self.failures or any(item.ok is not True for item in self.evidence))
+        amiss = self.error or self.failures or any(item.ok is not True for item in self.evidence)
+        return bool(amiss) or not self.coverage.complete
 
     @property
     def applied_plan(self) -> Plan:
@@ -125,7 +128,8 @@ class Report:
             change["applied"] = (change["resource"], change["action"]) in self._done
         result: dict[str, Any] = {
             **self.values,
-            "changed": bool(changes) if self.only_planned else bool(self.applied),
+            # A change whose answer was lost may have been made.
+            "changed": bool(changes) if self.only_planned else bool(self.applied or self.uncertain),
             "changes": changes,
             "kept": [{"resource": kept.resource, "reason": kept.reason} for kept in self.plan.kept],
             "plan_digest": self.plan.digest,
@@ -203,20 +207,33 @@ def _apply_and_verify(
             break
     try:
         report.evidence.extend(operation.verify(collected, report.applied_plan))
-    except OperationError as error:
-        report.error = error.message()
+    except Exception as error:
+        # A defect in verification is no reason to leave a bad change where it is.
+        report.error = explained(error, "verify the changes", "this operation").message()
     if report.failed and operation.recover is not None:
-        _recover(operation.recover, report)
+        _recover(operation.recover, run, report)
+
+
+def explained(error: Exception, attempted: str, resource: str) -> OperationError:
+    """An error as it is, or a defect of the code as an error that names where it showed."""
+    if isinstance(error, OperationError):
+        return error
+    return OutcomeUnknown(attempted, resource, f"unexpected {type(error).__name__}: {error}",
+                          "This is a defect of the module; read the resource before trying again.")
 
 
 def _apply_one(operation: Operation[State], run: Run, change: Change) -> Outcome:
-    run.journal.write("change_started", change=change.as_dict())
+    begun = _write_begin(run, change)
     try:
         outcome = operation.apply(change)
+    except Exception as error:
+        _write_end(run, change, begun, error)
+        # What the others did is not lost for it.
+        raise explained(error, change.action, change.resource) from error
     except BaseException as error:
-        _write_end(run, change, error)
+        _write_end(run, change, begun, error)
         raise
-    _write_end(run, change, outcome)
+    _write_end(run, change, begun, outcome)
     return outcome
 
 
@@ -227,8 +244,7 @@ def _apply_step(
         run.may_change()
     except OperationError as error:
         return [Done(change, None, error, started=False) for change in step]
-    for change in step:
-        run.journal.write("change_started", change=change.as_dict())
+    begun = [_write_begin(run, change) for change in step]
     try:
         outcomes = apply_together(step)
         if len(outcomes) != len(step):
@@ -236,17 +252,24 @@ def _apply_step(
     except OperationError as error:
         outcomes = [error] * len(step)
     except BaseException as error:
-        for change in step:
-            _write_end(run, change, error)
+        for change, one in zip(step, begun):
+            _write_end(run, change, one, error)
         raise
-    for change, outcome in zip(step, outcomes):
-        _write_end(run, change, outcome)
+    for change, one, outcome in zip(step, begun, outcomes):
+        _write_end(run, change, one, outcome)
     return [Done(change, None, outcome) if isinstance(outcome, OperationError) else Done(change, outcome, None)
             for change, outcome in zip(step, outcomes)]
 
 
-def _write_end(run: Run, change: Change, end: Outcome | BaseException) -> None:
-    which = {"resource": change.resource, "action": change.action}
+def _write_begin(run: Run, change: Change) -> str:
+    """Write down that a change begins; the id tells it from another of the same resource."""
+    begun = uuid.uuid4().hex[:12]
+    run.journal.write("change_started", id=begun, change=change.as_dict())
+    return begun
+
+
+def _write_end(run: Run, change: Change, begun: str, end: Outcome | BaseException) -> None:
+    which = {"id": begun, "resource": change.resource, "action": change.action}
     if isinstance(end, Outcome):
         run.journal.write("change_finished", detail=dict(end.detail), **which)
         return
@@ -261,20 +284,27 @@ def _note(outcomes: Sequence[Done[Change, Outcome]], report: Report) -> None:
             report.applied.append({**done.answer.detail, "resource": done.item.resource, "action": done.item.action})
         else:
             reason = done.error.message() if done.error else "unknown"
+            if done.started and isinstance(done.error, (OutcomeUnknown, Stopped)):
+                report.uncertain.append(done.item.resource)
             report.failures.append({
                 "resource": done.item.resource,
                 "reason": reason if done.started else f"not started: {reason}",
             })
 
 
-def _recover(recover: Callable[[Plan, Sequence[Evidence]], Recovery], report: Report) -> None:
+def _recover(recover: Callable[[Plan, Sequence[Evidence]], Recovery], run: Run, report: Report) -> None:
     try:
         recovery = recover(report.applied_plan, report.evidence)
-    except OperationError as error:
-        report.recovery = f"Recovery failed too: {error.message()}"
+    except Exception as error:
+        failure = explained(error, "put the changes back", "this operation")
+        report.recovery = f"Recovery failed too: {failure.message()}"
         return
     report.recovery = recovery.summary
     report.evidence.extend(recovery.evidence)
+    back = {item.resource for item in recovery.evidence if item.ok}
+    for change in report.plan.changes:
+        if change.resource in back:
+            run.journal.write("change_reverted", resource=change.resource, action=change.action)
 
 
 def refuse_incomplete(coverage: Coverage, attempted: str) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,11 +34,22 @@ def unsealed(records: Path) -> list[Path]:
 
 
 def is_running(folder: Path) -> bool:
-    """Whether the ansible-playbook process of a run still lives."""
+    """Whether the ansible-playbook process of a run still lives, or may live on another machine."""
     events = read_journal(str(folder / JOURNAL))
     started = next((event for event in events if event["event"] == "run_started"), {})
+    if started.get("machine", this_machine()) != this_machine():
+        return True  # nobody can tell from here
     launcher = int(started.get("launcher") or 0)
     return bool(launcher) and process_started(launcher) == started.get("launcher_started")
+
+
+def this_machine() -> str:
+    """This machine since it was started: its name, and where the kernel tells it the id of this boot."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        boot = ""
+    return f"{platform.node()} {boot}".strip()
 
 
 def seal_interrupted(records: Path) -> Sealed:

@@ -22,7 +22,7 @@ h1 { font-size: 26px; margin: 0; } h2 { font-size: 18px; margin: 36px 0 8px; }
 .head { display: flex; gap: 14px; align-items: center; flex-wrap: wrap; }
 .mark { color: #fff; border-radius: 6px; padding: 3px 12px; font-weight: 600; }
 .ok, .done, .healthy { --mark: var(--ok); } .failed, .unhealthy { --mark: var(--bad); }
-.interrupted, .unknown { --mark: var(--warn); } .checked, .skipped { --mark: var(--info); }
+.interrupted, .unknown, .rolled { --mark: var(--warn); } .checked, .skipped { --mark: var(--info); }
 .mark { background: var(--mark, var(--mute)); } .tone { color: var(--mark, var(--ink)); font-weight: 600; }
 .purpose { color: var(--mute); margin: 6px 0 20px; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 18px; margin: 0; padding: 14px 18px;
@@ -81,7 +81,7 @@ def _facts(record: Mapping[str, Any]) -> str:
     command = record["command"]
     done = sum(change["outcome"] == "done" for change in record["changes"])
     reasons = [f"{entry['system']}: {entry['opening']}" for entry in record["guard"]]
-    asked = " ".join(name if value is True else f"{name}={value}" for name, value in command.items() if value)
+    asked = " ".join(_flag(name, value) for name, value in command.items() if value)
     rows = {
         "Run": record["id"],
         "Procedure": ", ".join(record["procedure"].get("ids", [])) or record["playbook"],
@@ -124,6 +124,14 @@ def _evidence(record: Mapping[str, Any]) -> str:
         _tone(_verdict(item.get("ok")))], ["Resource", "Check", "Expected", "Seen", "Verdict"])
 
 
+def _flag(name: str, value: Any) -> str:
+    """An option of the command line; parameters by name only, since a value may be a secret."""
+    if name == "parameters":
+        return " ".join(f"-e {parameter}=..." for parameter in value)
+    option = {"subset": "--limit", "inventory": "-i"}.get(name, f"--{name.replace('_', '-')}")
+    return option if value is True else f"{option} {','.join(value) if isinstance(value, list) else value}"
+
+
 def _verdict(ok: Any) -> str:
     return "healthy" if ok is True else "unhealthy" if ok is False else "unknown"
 
@@ -132,14 +140,15 @@ def _groups(
     entries: Sequence[Mapping[str, Any]], row: Callable[[Mapping[str, Any]], Sequence[str]], heads: Sequence[str]
 ) -> str:
     """A table a task, folded where it is long; one with something amiss is never folded."""
-    parts = []
+    parts: list[tuple[bool, str]] = []
     for system, task in dict.fromkeys((entry.get("system"), entry.get("task")) for entry in entries):
         mine = [entry for entry in entries if (entry.get("system"), entry.get("task")) == (system, task)]
         amiss = any(entry.get("outcome", "done") != "done" or entry.get("ok", True) is not True for entry in mine)
         opened = " open" if amiss or len(mine) <= FOLD else ""
-        parts.append(f"<details{opened}><summary><b>{_t(task)}</b> <span>{_t(system)}, {len(mine)}</span></summary>"
-                     f"{_table(heads, [row(entry) for entry in mine])}</details>")
-    return "".join(parts)
+        parts.append((amiss, f"<details{opened}><summary><b>{_t(task)}</b> <span>{_t(system)}, {len(mine)}</span>"
+                             f"</summary>{_table(heads, [row(entry) for entry in mine])}</details>"))
+    # What a reader looks for comes first.
+    return "".join(text for amiss, text in sorted(parts, key=lambda part: not part[0]))
 
 
 def _gaps(record: Mapping[str, Any]) -> str:

@@ -100,7 +100,10 @@ def _write(path: Path, text: str) -> None:
 def _status(started: Event, finished: Event, tasks: Sequence[Event], changes: Sequence[Event]) -> str:
     if not finished:
         return INTERRUPTED
-    if finished.get("failed") or any(change["outcome"] != "done" for change in changes):
+    # A task that ignores its errors does not make a change that failed a success.
+    unfinished = any(change["outcome"] != "done" for change in changes) or any(
+        task["status"] == "failed" and (task["failed_resources"] or task["planned"]) for task in tasks)
+    if finished.get("failed") or unfinished:
         return FAILED
     return CHECKED if (started.get("command") or {}).get("check") else OK
 
@@ -122,20 +125,31 @@ def _task(event: Event) -> dict[str, Any]:
 
 def _changes(events: Iterable[Event]) -> list[dict[str, Any]]:
     """Each change that was begun, with what became of it; no answer in the journal means that nobody knows."""
-    begun: dict[tuple[str, ...], dict[str, Any]] = {}
+    begun: dict[str, dict[str, Any]] = {}
     for event in events:
         change = event.get("change")
         if event["event"] == "change_started" and isinstance(change, Mapping) and "resource" in change:
-            begun[_which(event, change)] = {
+            begun[str(event.get("id") or _which(event, change))] = {
                 "system": event.get("system", ""), "operation": event.get("operation", ""),
                 "task": event.get("task", ""), "time": event.get("time", ""), "outcome": "unknown", "error": "",
                 **NOTHING_KNOWN, **change}
         elif event["event"] in OUTCOMES:
-            entry = begun.get(_which(event, event))
+            entry = begun.get(str(event.get("id") or _which(event, event)))
             if entry is not None:
                 entry.update(outcome=OUTCOMES[event["event"]], error=event.get("error", ""),
                              detail=event.get("detail", {}))
+        elif event["event"] == "change_reverted":
+            _revert(begun.values(), event)
     return list(begun.values())
+
+
+def _revert(changes: Iterable[dict[str, Any]], event: Event) -> None:
+    """Mark the newest such change as taken back: it needs no undo any more."""
+    for change in reversed(list(changes)):
+        if (change["system"], change["resource"], change["action"]) == (
+                event.get("system", ""), event.get("resource"), event.get("action")):
+            change["outcome"] = "rolled back"
+            return
 
 
 OUTCOMES = {"change_finished": "done", "change_failed": "failed", "change_unknown": "unknown"}
@@ -145,6 +159,7 @@ NOTHING_KNOWN: dict[str, Any] = {
 
 
 def _which(event: Event, change: Event) -> tuple[str, ...]:
+    """What a change is told apart by where its journal gives it no id."""
     return tuple(str(part) for part in (event.get("system", ""), event.get("task", ""), event.get("item", ""),
                                         change.get("resource"), change.get("action", "")))
 
@@ -152,7 +167,7 @@ def _which(event: Event, change: Event) -> tuple[str, ...]:
 def _undo(changes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """How to reverse the run, last change first."""
     return [{"system": change["system"], "resource": change["resource"], **change["undo"]}
-            for change in reversed(changes) if change["outcome"] != "failed"]
+            for change in reversed(changes) if change["outcome"] in ("done", "unknown")]
 
 
 def _gaps(tasks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

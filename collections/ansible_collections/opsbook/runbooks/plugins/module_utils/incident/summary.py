@@ -13,6 +13,9 @@ from ..core.change import natural_order
 LINES = 22
 """At most so many lines: a screen of 24, less the shell's own."""
 
+CONDITIONAL = ("Conditional result was False", "")
+"""What Ansible says of a task that its `when` skipped."""
+
 VERDICT = {
     "ok": "ended well", "failed": "FAILED", "interrupted": "was interrupted",
     "checked": "was checked, nothing was changed",
@@ -46,9 +49,19 @@ def _system(record: Mapping[str, Any], system: str) -> list[str]:
     tasks = [task for task in record["tasks"] if task["system"] == system]
     changes = [change for change in record["changes"] if change["system"] == system]
     lines = [*_done(changes), *_planned(record, system), *_verdicts(tasks), *_unseen(record, system)]
-    if not changes and record["status"] == "ok":
+    failed = any(task["status"] in ("failed", "unreachable") for task in tasks)
+    if not changes and record["status"] == "ok" and not failed:
         lines.insert(0, "nothing to change")
-    return lines
+    return [*lines, *_skipped(tasks)]
+
+
+def _skipped(tasks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What a system does not declare, in one line; what could not be done here, with its reason."""
+    skipped = [task for task in tasks if task["status"] == "skipped"]
+    undeclared = [str(task["task"]) for task in skipped if task["message"] in CONDITIONAL]
+    lines = [_cut(f"skipped: {task['task']}: {task['message']}", 220) for task in skipped
+             if task["message"] not in CONDITIONAL]
+    return [*lines, *([_cut(f"not declared: {', '.join(undeclared)}", 110)] if undeclared else [])]
 
 
 def _failures(record: Mapping[str, Any], system: str) -> list[str]:
