@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -101,3 +102,25 @@ def test_secrets_stay_out_of_results(aws: Aws, operate: Operate) -> None:
     result = operate("lambda_version_prune", function_names=["*"])
     assert result["failed"] is True
     assert aws.connection["secret_key"] not in str(result)
+
+
+def test_a_function_named_by_arn_is_refused(operate: Operate) -> None:
+    """By ARN nothing would be found that uses a version, and nothing be protected."""
+    result = operate("lambda_version_prune", function_names=["arn:aws:lambda:us-east-1:123456789012:function:f"])
+    assert result["failed"] is True
+    assert "not named by their own name" in result["msg"]
+
+
+def test_a_version_published_meanwhile_is_no_failure(aws: Aws, operate: Operate, function: str) -> None:
+    aws.control("faults", {"faults": [{"service": "lambda", "action": "DeleteFunction", "kind": "latency", "seconds": 0.5}]})
+    publisher = threading.Timer(0.3, lambda: _publish(aws, function))
+    publisher.start()
+    result = operate("lambda_version_prune", function_names=[function])
+    publisher.join()
+    assert result.get("failed", False) is False
+    assert "9" in published(aws, function)
+
+
+def _publish(aws: Aws, function: str) -> None:
+    aws.client("lambda").update_function_code(FunctionName=function, ZipFile=b"9")
+    aws.client("lambda").publish_version(FunctionName=function)

@@ -64,7 +64,7 @@ def test_a_loop_has_an_event_an_item() -> None:
     events = list(task_events("failed", {"results": items, "msg": "One or more items failed"}))
 
     assert [(event["status"], event["item"], event["message"]) for event in events] == [
-        ("ok", "x", ""), ("failed", "y", "boom"), ("skipped", "{'name': 'z'}", "not declared")]
+        ("ok", "x", ""), ("failed", "y", "boom"), ("skipped", "", "not declared")]
     assert len(events[0]["planned"]) == 2
 
 

@@ -17,8 +17,10 @@ from ansible_collections.opsbook.runbooks.plugins.plugin_utils.operator import o
 @pytest.mark.parametrize(
     ("given", "sudo", "name"),
     [
-        ({"awx_user_name": "grace"}, "ada", "grace"), ({"tower_user_name": "grace"}, "", "grace"),
-        ({"awx_user_name": "", "tower_user_name": "grace"}, "", "grace"), ({}, "ada", "ada"),
+        ({"awx_user_name": "grace"}, "ada", "grace (says awx_user_name; account ada)"),
+        ({"tower_user_name": "grace"}, "", "grace (says tower_user_name; account root-of-all)"),
+        ({"awx_user_name": "", "tower_user_name": "grace"}, "", "grace (says tower_user_name; account root-of-all)"),
+        ({}, "ada", "ada"),
         ({"user_name": "mallory"}, "", "root-of-all"),
     ],
 )

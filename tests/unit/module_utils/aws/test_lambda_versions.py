@@ -28,7 +28,6 @@ def function(name: str = "f", versions: int = 8, used: dict[int, str] | None = N
         pytest.param({}, 3, Limits(), [1, 2, 3, 4, 5], id="keeps_the_newest"),
         pytest.param({2: "alias live"}, 3, Limits(), [1, 3, 4, 5], id="keeps_a_version_an_alias_serves"),
         pytest.param({1: "alias live", 4: "provisioned concurrency"}, 1, Limits(), [2, 3, 5, 6, 7], id="keeps_all_in_use"),
-        pytest.param({}, 0, Limits(), [1, 2, 3, 4, 5, 6, 7, 8], id="keep_none_keeps_only_what_is_used"),
         pytest.param({}, 20, Limits(), [], id="fewer_versions_than_kept"),
         pytest.param({}, 3, Limits(protected=("f:1",)), [2, 3, 4, 5], id="keeps_a_protected_version"),
         pytest.param({}, 3, Limits(protected=("f*",)), [], id="keeps_a_protected_function"),
@@ -61,3 +60,9 @@ def test_a_digest_does_not_depend_on_the_order_of_reading() -> None:
 
     assert one.digest == other.digest
     assert one.digest != plan_prune(collected(function("a")), 3, Limits()).digest
+
+
+@pytest.mark.parametrize("keep", [0, -1])
+def test_refuses_to_delete_the_newest_version(keep: int) -> None:
+    with pytest.raises(Refused, match="roll back"):
+        plan_prune(collected(function()), keep, Limits())

@@ -145,10 +145,20 @@ def test_refuses_a_rate_of_what_is_no_count(given: list[dict[str, str]], reason:
     ],
 )
 def test_reads_a_baseline(given: dict[str, Any] | None, baseline: dict[str, float | None] | None) -> None:
-    assert baseline_of(given) == baseline
+    assert baseline_of(given, timedelta(minutes=15)) == baseline
 
 
 @pytest.mark.parametrize("given", [{"cpu": "high"}, {"changed": False, "skipped": True}, {"measured": []}])
 def test_refuses_what_is_no_earlier_result(given: dict[str, Any]) -> None:
     with pytest.raises(Refused, match="no earlier result"):
-        baseline_of(given)
+        baseline_of(given, timedelta(minutes=15))
+
+
+def test_numbers_of_a_window_of_another_length_do_not_compare() -> None:
+    """150 errors in 15 minutes before and 100 in 5 minutes after would pass as fewer."""
+    window = {"start": "2026-11-21T02:00:00+00:00", "end": "2026-11-21T02:15:00+00:00", "period": 60}
+    earlier = {"measured": {"errors": 150.0}, "window": window}
+
+    assert baseline_of(earlier, timedelta(minutes=15)) == {"errors": 150.0}
+    with pytest.raises(Refused, match="it is of 15 m, and the window is of 5 m"):
+        baseline_of(earlier, timedelta(minutes=5))

@@ -340,8 +340,9 @@ def boom(*arguments: object) -> Any:
     raise ZeroDivisionError("a defect")
 
 
-@pytest.mark.parametrize("step", ["collect", "plan", "apply", "verify"])
-@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+@pytest.mark.parametrize(("step", "error"), [
+    ("collect", ZeroDivisionError), ("plan", ZeroDivisionError), ("collect", KeyboardInterrupt), ("plan", KeyboardInterrupt),
+    ("apply", KeyboardInterrupt), ("verify", KeyboardInterrupt)])
 def test_cleans_up_and_stops_the_run_whatever_breaks(step: str, error: type[BaseException]) -> None:
     def breaks(*arguments: object) -> Any:
         raise error
@@ -377,7 +378,38 @@ def test_a_clean_up_that_fails_does_not_hide_what_was_done() -> None:
 
 def test_a_clean_up_that_fails_does_not_hide_why() -> None:
     with pytest.raises(ZeroDivisionError):
-        carry_out(Switches("a").operation(apply=boom, cleanup=cannot_clean), Run())
+        carry_out(Switches("a").operation(plan=boom, cleanup=cannot_clean), Run())
+
+
+def test_a_defect_in_one_change_does_not_hide_the_others() -> None:
+    result = result_of(carry_out(Switches("ab", failing(b=ZeroDivisionError("a defect"))).operation(), Run(workers=1)))
+
+    assert [(made["resource"], made["applied"]) for made in result["changes"]] == [("switch:a", True), ("switch:b", False)]
+    assert "unexpected ZeroDivisionError: a defect" in result["failed_resources"][0]["reason"]
+
+
+def test_a_defect_in_verification_does_not_keep_a_bad_change() -> None:
+    recovered: list[str] = []
+    report = carry_out(Switches("a").operation(
+        verify=boom, recover=lambda plan, evidence: recovered.append("a") or Recovery("put back")), Run())
+
+    assert recovered == ["a"]
+    assert report.failed
+    assert "unexpected ZeroDivisionError" in report.error
+
+
+def test_a_change_whose_answer_was_lost_may_have_been_made() -> None:
+    lost = OutcomeUnknown("turn on", "switch:a", "no answer")
+    result = result_of(carry_out(Switches("a", failing(a=lost)).operation(), Run()))
+
+    assert result["changed"] is True
+    assert result["changes"][0]["applied"] is False
+
+
+def test_what_could_not_be_read_is_no_success() -> None:
+    half = Collected({"a": "on"}, NOW, Coverage(("switch:a",), (Gap("switch:b", "AccessDenied"),)))
+
+    assert carry_out(Switches("a").operation(collect=lambda: half), Run()).failed
 
 
 def test_every_change_is_written_down_before_and_after() -> None:

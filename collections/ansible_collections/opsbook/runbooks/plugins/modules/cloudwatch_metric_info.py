@@ -127,6 +127,7 @@ options:
     description:
       - An earlier result of this module, or its RV(measured). Metrics and rates with C(at_most_times) or C(plus) are
         compared with it; without it they are not.
+      - A whole result must be of a O(window) of the same length, since sums of different lengths do not compare.
       - Where there was no value before, only a number within C(plus) is right; anything above it is unknown.
     type: dict
 notes:
@@ -276,8 +277,8 @@ BOUNDS = {bound: {"type": "float"} for bound in ("maximum", "minimum", "at_most_
 
 def reading(options, run):
     metrics = [metric_of(given) for given in options["metrics"]]
-    rates, baseline = rates_of(options["rates"], metrics), baseline_of(options["baseline"])
     length = parse_duration(options["window"])
+    rates, baseline = rates_of(options["rates"], metrics), baseline_of(options["baseline"], length)
     return Reading(
         collect=lambda: collect_metrics(connector(options), run, metrics, options["end"], length, options["period"]),
         evaluate=lambda collected: evaluate_metrics(collected, rates, baseline),

@@ -16,13 +16,13 @@ description:
 options:
   function_names:
     description:
-      - The functions, by name or shell-style pattern; V(*) means every function of the region, an empty list none.
+      - The functions, by name (not ARN) or shell-style pattern; V(*) means every function of the region, an empty list none.
     type: list
     elements: str
     required: true
   keep:
     description:
-      - How many of the newest versions of each function stay, besides those in use.
+      - How many of the newest versions of each function stay, besides those in use; at least 1.
     type: int
     default: 3
   max_affected:

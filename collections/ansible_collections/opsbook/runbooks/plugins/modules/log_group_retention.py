@@ -47,7 +47,7 @@ options:
       - How many groups one run may change, as a count or as a percentage of the groups that a rule matches. Counted over
         the whole run, so that a loop does not defeat it.
     type: str
-    default: 100%
+    default: "50"
 notes:
   - AWS deletes events older than the new policy, also in groups that had none, usually within 72 hours. Undo restores
     the policy, not the events.
@@ -148,7 +148,7 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.core.options impo
 
 def main():
     run_operation(
-        options=[AWS, LIMITS, WAIT, max_affected("100%"), {
+        options=[AWS, LIMITS, WAIT, max_affected("50"), {
             "rules": {
                 "type": "list", "elements": "dict", "required": True,
                 "options": {

@@ -28,6 +28,7 @@ from ansible.utils.display import Display
 from ..module_utils.aws.client import warm
 from ..module_utils.core import adapter
 from ..module_utils.core.errors import OperationError
+from .heartbeat import lease_kept
 from .processes import die_with_parent
 from .receipt import guard_option
 
@@ -90,9 +91,12 @@ class DirectActionModule(ActionBase):  # type: ignore[misc]  # ansible-core publ
         if self.changes_things:
             module_args["guard"] = _guarded(self._task, task_vars, self._templar)
         if self._direct(task_vars):
-            return {**result, **self._run_here(module_args, task_vars)}
+            with lease_kept(task_vars, self._templar):
+                return {**result, **self._run_here(module_args, task_vars)}
         wrap_async = self._task.async_val and not self._connection.has_native_async
-        result = {**result, **self._execute_module(module_args=module_args, task_vars=task_vars, wrap_async=wrap_async)}
+        with lease_kept(task_vars, self._templar):
+            ordinary = self._execute_module(module_args=module_args, task_vars=task_vars, wrap_async=wrap_async)
+        result = {**result, **ordinary}
         if not wrap_async:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result

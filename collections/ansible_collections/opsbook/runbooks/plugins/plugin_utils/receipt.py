@@ -70,6 +70,11 @@ def load_receipt(system: str) -> Receipt | None:
                       "Start the procedure again.") from error
 
 
+def receipt_path(system: str) -> Path | None:
+    """Where the receipt of the running playbook for one system is; None outside a run."""
+    return _path(run_folder(journal.active), system) if journal.active is not None else None
+
+
 def delete_receipt(system: str) -> None:
     """Forget a system's receipt; there being none is fine."""
     if journal.active is not None:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..core.coverage import Collected, Coverage, merge_coverage
+from ..core.errors import Refused
 from ..core.evidence import Evidence
 from ..core.run import Run
 from ..core.selection import has_pattern, select
@@ -49,6 +50,11 @@ def function_names(connect: Connect, wanted: Sequence[str]) -> list[str]:
 
     :raises OperationError: when the functions cannot be listed
     """
+    qualified = [name for name in wanted if ":" in name]
+    if qualified:
+        # By ARN a function would be another resource to `protected`, and to what tells which versions are in use.
+        raise Refused("choose Lambda functions", ", ".join(qualified), "they are not named by their own name",
+                      "Give the name alone, without ARN, account or version.")
     if wanted and not has_pattern(wanted):
         return list(dict.fromkeys(wanted))
     with explaining("list Lambda functions", ", ".join(wanted) or "all"):

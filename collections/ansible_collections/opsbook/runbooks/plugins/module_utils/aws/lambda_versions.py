@@ -15,6 +15,7 @@ from typing import Any
 
 from ..core.change import Change, Kept, Plan, no_undo, one_step
 from ..core.coverage import Collected
+from ..core.errors import Refused
 from ..core.evidence import Evidence
 from ..core.limits import Limits
 from ..core.operation import Operation, Outcome, refuse_incomplete
@@ -62,17 +63,17 @@ def collect_versions(connect: Connect, run: Run, wanted: Sequence[str]) -> Colle
 
     :raises OperationError: when functions or event sources cannot be listed
     """
+    if not wanted:
+        return Collected((), run.now())
     client = connect("lambda")
-    names = function_names(connect, wanted) if wanted else []
+    names = function_names(connect, wanted)
     with explaining("list event source mappings", "all functions"):
         sources = [str(mapping.get("FunctionArn", "")) for mapping in
                    all_pages(client, "list_event_source_mappings", "EventSourceMappings")]
 
     def read_one(name: str) -> FunctionVersions:
         with explaining("read the versions of a Lambda function", name):
-            versions = {int(version["Version"]): str(version.get("CodeSha256", "")) for version in
-                        all_pages(client, "list_versions_by_function", "Versions", FunctionName=name)
-                        if version["Version"] != "$LATEST"}
+            versions = _published(client, name)
             return FunctionVersions(name, versions, _users(client, name, sources) if versions else {})
 
     functions, coverage = gather(run, "lambda-function", names, read_one)
@@ -84,6 +85,9 @@ def plan_prune(collected: Collected[tuple[FunctionVersions, ...]], keep: int, li
 
     :raises Refused: when anything could not be read: a version that looks unused may not be
     """
+    if keep < 1:
+        raise Refused("prune Lambda versions", f"keep={keep}", "the newest version is the one to roll back to",
+                      "Keep at least 1.")
     refuse_incomplete(collected.coverage, "decide which Lambda versions are unused")
     changes: list[Change] = []
     kept: list[Kept] = []
@@ -115,18 +119,31 @@ def apply_prune(connect: Connect, change: Change) -> Outcome:
 def verify_prune(
     connect: Connect, run: Run, collected: Collected[tuple[FunctionVersions, ...]], plan: Plan
 ) -> list[Evidence]:
-    """Read the versions back: those planned are gone, all others are there."""
+    """Read the versions of every function back: those planned are gone, all others are there."""
     gone = {(change.handle["function"], change.handle["version"]) for change in plan.changes}
-    affected = [function for function in collected.state if any(name == function.name for name, _version in gone)]
-    after = collect_versions(connect, run, [function.name for function in affected]) if affected else None
-    now = {function.name: sorted(function.versions) for function in after.state} if after else {}
+
+    def read_one(name: str) -> tuple[str, list[int]]:
+        return name, sorted(_published(connect("lambda"), name))
+
+    read, _coverage = gather(run, "lambda-function", [function.name for function in collected.state], read_one)
+    now = dict(read)
     evidence = []
     for function in collected.state:
-        expected = sorted(version for version in function.versions if (function.name, version) not in gone)
-        actual = now.get(function.name) if function in affected else expected
-        evidence.append(Evidence("published versions", f"lambda-function:{function.name}", expected, actual,
-                                 None if actual is None else actual == expected))
+        stays = sorted(version for version in function.versions if (function.name, version) not in gone)
+        goes = {version for name, version in gone if name == function.name}
+        actual = now.get(function.name)
+        # What was published meanwhile is nobody's fault.
+        right = None if actual is None else set(stays) <= set(actual) and not goes & set(actual)
+        evidence.append(Evidence("published versions", f"lambda-function:{function.name}", stays, actual, right))
     return evidence
+
+
+def _published(client: Any, name: str) -> dict[int, str]:
+    """Version number to the SHA-256 of its code."""
+    with explaining("list the versions of a Lambda function", name):
+        return {int(version["Version"]): str(version.get("CodeSha256", "")) for version in
+                all_pages(client, "list_versions_by_function", "Versions", FunctionName=name)
+                if version["Version"] != "$LATEST"}
 
 
 def _users(client: Any, name: str, sources: Sequence[str]) -> dict[int, str]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from ..core.coverage import Collected
+from ..core.durations import say_duration
 from ..core.errors import Refused
 from ..core.evidence import Evidence
 from .metrics import COUNTS, KIND, Bounds, Measurements, Metric, Reading, Window, bounds_of
@@ -69,19 +71,32 @@ def rates_of(given: Sequence[Mapping[str, Any]], metrics: Sequence[Metric]) -> t
     return rates
 
 
-def baseline_of(given: Mapping[str, Any] | None) -> Baseline | None:
+def baseline_of(given: Mapping[str, Any] | None, length: timedelta) -> Baseline | None:
     """The numbers of an earlier result, given whole or only its `measured`; None where there is none.
 
-    :raises Refused: when it holds anything but numbers and nulls
+    :param length: of the window they are compared with
+    :raises Refused: when it holds anything but numbers and nulls, or is of a window of another length: sums of 15
+        minutes and of 5 do not compare
     """
     if given is None:
         return None
+    _refuse_other_length(given.get("window"), length)
     numbers = given["measured"] if isinstance(given.get("measured"), Mapping) else given
     try:
         return {str(name): _number(value) for name, value in numbers.items()}
     except (TypeError, ValueError) as error:
         raise Refused("compare with a baseline", "baseline", f"it is no earlier result of this module ({error})",
                       "Give the registered result, or its `measured`.") from error
+
+
+def _refuse_other_length(window: Any, length: timedelta) -> None:
+    if not (isinstance(window, Mapping) and {"start", "end", "period"} <= set(window)):
+        return
+    earlier = datetime.fromisoformat(str(window["end"])) - datetime.fromisoformat(str(window["start"]))
+    # A window is cut to whole periods.
+    if abs(earlier - length) > timedelta(seconds=float(window["period"])):
+        raise Refused("compare with a baseline", "baseline", f"it is of {say_duration(earlier)}, and the window is of "
+                      f"{say_duration(length)}", "Read both with the same `window`.")
 
 
 def read_rates(measurements: Measurements, rates: Sequence[Rate]) -> list[RateReading]:
