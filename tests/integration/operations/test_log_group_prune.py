@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.client import connector
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.log_prune import prune
-from ansible_collections.opsbook.runbooks.plugins.module_utils.core.operation import carry_out
+from ansible_collections.opsbook.runbooks.plugins.module_utils.core.engine import carry_out
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.run import Run
 from tests.integration.operations.conftest import Aws, Operate
 from tests.support.audit import carried_out, changing

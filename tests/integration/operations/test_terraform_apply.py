@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.opsbook.runbooks.plugins.module_utils.core.operation import carry_out
+from ansible_collections.opsbook.runbooks.plugins.module_utils.core.engine import carry_out
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.run import Run
 from ansible_collections.opsbook.runbooks.plugins.module_utils.terraform.apply import apply_configuration
 from ansible_collections.opsbook.runbooks.plugins.module_utils.terraform.project import Wanted

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
+from ansible_collections.opsbook.runbooks.plugins.module_utils.core.engine import carry_out
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import OperationError, Refused
-from ansible_collections.opsbook.runbooks.plugins.module_utils.core.operation import carry_out
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.run import Run
 from ansible_collections.opsbook.runbooks.plugins.module_utils.notify.channels import (
     Channel,

@@ -69,7 +69,7 @@ class ActionModule(ActionBase):
         return {
             "changed": False, "run": journal.active.run if journal.active else "", "opening": opening.reason,
             "overridden": opening.overridden, "lock": shown(lease),
-            "ansible_facts": {"opsbook_parameters": parameters, "opsbook_run": journal.active.run if journal.active else ""},
+            "parameters": parameters,
         }
 
     def _lock(self, options: dict[str, Any], front: dict[str, Any], take_over: str) -> Lease | None:

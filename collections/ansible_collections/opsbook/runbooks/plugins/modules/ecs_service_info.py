@@ -25,6 +25,11 @@ options:
     type: list
     elements: str
     default: []
+  wait_for_deployments:
+    description:
+      - Wait until no deployment is under way, at most O(wait_timeout) seconds. Without it such a service is unhealthy.
+    type: bool
+    default: false
   events:
     description:
       - How many of the last events of each service are returned.
@@ -199,6 +204,7 @@ coverage:
 
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.client import AWS, connector
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.ecs_services import (
+    await_deployments,
     collect_services,
     describe_services,
     evaluate_services,
@@ -208,15 +214,23 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.core.operation im
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.options import WAIT
 
 
+def collect(options, run):
+    connect = connector(options)
+    if options["wait_for_deployments"]:
+        await_deployments(connect, run, options["cluster"], options["services"])
+    return collect_services(connect, run, options["cluster"], options["services"])
+
+
 def main():
     run_reading(
         options=[AWS, WAIT, {
             "cluster": {"type": "str", "required": True},
             "services": {"type": "list", "elements": "str", "default": []},
+            "wait_for_deployments": {"type": "bool", "default": False},
             "events": {"type": "int", "default": 5},
         }],
         reading=lambda options, run: Reading(
-            collect=lambda: collect_services(connector(options), run, options["cluster"], options["services"]),
+            collect=lambda: collect(options, run),
             evaluate=lambda collected: evaluate_services(collected, options["cluster"]),
             describe=lambda collected: describe_services(collected, options["events"]),
         ),

@@ -96,14 +96,11 @@ lock:
   description: The lock as taken, or as read in check mode. Null where none is declared.
   returned: success
   type: dict
-ansible_facts:
-  description: The procedure's parameters, checked, with their defaults.
+parameters:
+  description:
+    - The procedure's parameters, checked, with their defaults. The role makes them C(opsbook_parameters).
   returned: success
   type: dict
-  contains:
-    opsbook_parameters:
-      description: Parameter names and values.
-      type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule

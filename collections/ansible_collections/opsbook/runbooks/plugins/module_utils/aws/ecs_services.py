@@ -149,6 +149,24 @@ def collect_services(
     return Collected(observed, run.now(), merge_coverage([coverage, more, _listing(cluster, wanted)]))
 
 
+def await_deployments(connect: Connect, run: Run, cluster: str, wanted: Sequence[str]) -> None:
+    """Wait until no deployment of these services is under way, or the run's time is up.
+
+    A run that was killed leaves one behind that ECS brings to its end; what is not at its end by then, evaluation says.
+
+    :raises OperationError: when the services cannot be listed
+    """
+    names = service_names(connect, cluster, wanted)
+
+    def under_way() -> list[str]:
+        services, _coverage = read_services(connect, run, cluster, names)
+        return [service.name for service in services
+                if any(deployment.rollout_state == IN_PROGRESS for deployment in service.deployments)]
+
+    run.poll().until(under_way, lambda seen: not seen,
+                     lambda seen: f"waiting for the deployments of {', '.join(seen)}" if seen else "")
+
+
 def evaluate_services(collected: Collected[tuple[Observed, ...]], cluster: str) -> list[Evidence]:
     """A service is right when it is active, has the tasks it wants, and one completed deployment is all there is."""
     evidence = []

@@ -17,11 +17,12 @@ from ansible.module_utils.common.parameters import remove_values
 
 from ..incident.journal import Journal, affected_by, read_journal
 from .approval import refuse_unapproved
+from .engine import carry_out
 from .errors import MissingLibrary, OperationError, Refused, Skipped
 from .evidence import HEALTHY, in_words
 from .gate import Judgement
 from .limits import Limits
-from .operation import Operation, Reading, Report, carry_out, read
+from .operation import Operation, Reading, Report, read
 from .options import compose
 from .permit import permit_of
 from .run import NoJournal, Run, Writes
