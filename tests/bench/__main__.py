@@ -11,25 +11,23 @@ import platform
 import subprocess
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 
 from tests.bench import calls, procedure, tasks
 from tests.bench.estate import LATENCY, Estate, running_estate
 from tests.bench.plays import PEERS
-from tests.bench.report import Table, ratio
+from tests.bench.report import WIDTH, Table, ratio
 from tests.support.labs import ROOT
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 PARTS = {"tasks": tasks.one_round, "calls": calls.one_round, "procedure": procedure.one_round}
-INTRODUCTION = """# Benchmarks
-
-Written by `make bench ARGS=--write`; `make bench` measures again and only prints. All that is compared ran in one
-run on one machine, in turns, against a lab of its own whose AWS adds {latency:.0f} ms to every call. Figures are medians of
-{rounds} rounds, with the least and the greatest in brackets. They say how the ways compare, not how fast a machine is; no
-test asserts them.
-
-{date}, {cores} cores. {versions}.
-"""
+INTRODUCTION = (
+    "Written by `make bench ARGS=--write`; `make bench` measures again and only prints. All that is compared ran in one run "
+    "on one machine, in turns, against a lab of its own whose AWS adds {latency:.0f} ms to every call. Figures are medians of "
+    "{rounds} rounds, with the least and the greatest in brackets. They say how the ways compare, not how fast a machine is; "
+    "no test asserts them."
+)
 
 
 def main() -> int:
@@ -51,7 +49,7 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured")
+    parser.add_argument("--rounds", type=int, default=2, help="how often everything is measured")
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS), help="what is measured")
     parser.add_argument("--write", action="store_true", help=f"write {DOCUMENT.relative_to(ROOT)}")
     return parser
@@ -80,10 +78,11 @@ def _tables(measured: dict[str, list[object]]) -> list[Table]:
 
 
 def _document(tables: list[Table], rounds: int) -> str:
-    introduction = INTRODUCTION.format(
-        latency=LATENCY * 1000, rounds=rounds, date=datetime.datetime.now(datetime.UTC).date(), cores=os.cpu_count(),
-        versions=", ".join(_versions()))
-    return "\n".join([introduction, *(table.as_markdown() for table in tables)]).rstrip() + "\n"
+    today = datetime.datetime.now(datetime.UTC).date()
+    introduction = INTRODUCTION.format(latency=LATENCY * 1000, rounds=rounds)
+    setting = f"{today}, {os.cpu_count()} cores. {', '.join(_versions())}."
+    paragraphs = [textwrap.fill(text, WIDTH, break_on_hyphens=False) for text in (introduction, setting)]
+    return "\n\n".join(["# Benchmarks", *paragraphs, *(table.as_markdown().strip() for table in tables)]) + "\n"
 
 
 def _versions() -> list[str]:

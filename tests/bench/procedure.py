@@ -19,11 +19,11 @@ from tests.support.labs import ROOT
 SCRIPT = Path(__file__).with_name("weekly-maintenance.sh")
 AWS_CLI = ROOT / ".venv-bench-cli" / "bin"
 NOTE = (
-    "`playbooks/weekly-maintenance.yml` with guard, lock, record and verification, against `tests/bench/weekly-maintenance.sh`: "
-    "the commands of procedure 000-09 one after another, corrected where they do not work or would do harm. Both begin on a "
-    "freshly reset lab, and the run counts only when both end in the same state of services, versions, secrets, log groups "
-    "and Terraform resources. `aws ecs wait` looks every 15 seconds and the lab's tasks start in less than one, so the last "
-    "row leaves the shell's wait out, but not ours."
+    "`playbooks/weekly-maintenance.yml` with guard, lock, record and verification, against "
+    "`tests/bench/weekly-maintenance.sh`: the commands of procedure 000-09 one after another, corrected where they do not "
+    "work or would do harm. Both begin on a freshly reset lab, and a run counts only when both end in the same state of "
+    "services, versions, secrets, log groups and Terraform resources. The lab's tasks start in less than a second, but "
+    "`aws ecs wait` looks again only after 15: the last row leaves that wait of the shell's out, and ours in."
 )
 
 

@@ -23,13 +23,13 @@ class Table:
         """For a terminal."""
         widths = [max(len(line[column]) for line in (self.columns, *self.rows)) for column in range(len(self.columns))]
         lines = [_aligned(line, widths) for line in (self.columns, tuple("-" * width for width in widths), *self.rows)]
-        return "\n".join([f"\n{self.title}", *textwrap.wrap(self.note.replace("`", ""), WIDTH), "", *lines])
+        return "\n".join([f"\n{self.title}\n", *_wrapped(self.note.replace("`", "")), *lines])
 
     def as_markdown(self) -> str:
         """For documentation."""
         rule = ("---", *("---:" for _column in self.columns[1:]))
         lines = ["| " + " | ".join(line) + " |" for line in (self.columns, rule, *self.rows)]
-        return "\n".join([f"## {self.title}", "", *textwrap.wrap(self.note, WIDTH), "", *lines, ""])
+        return "\n".join([f"## {self.title}", "", *_wrapped(self.note), *lines, ""])
 
 
 def seconds(values: Iterable[float]) -> str:
@@ -52,6 +52,11 @@ def quotients(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
 def _spread(values: Sequence[float], digits: int) -> str:
     middle = f"{statistics.median(values):.{digits}f}"
     return middle if len(values) == 1 else f"{middle} ({min(values):.{digits}f}-{max(values):.{digits}f})"
+
+
+def _wrapped(note: str) -> list[str]:
+    lines = textwrap.wrap(note, WIDTH, break_on_hyphens=False)
+    return [*lines, ""] if lines else []
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:

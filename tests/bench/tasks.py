@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.bench.estate import Estate
-from tests.bench.plays import FEW, MANY, PEERS, Slope, Task, run_play, slope
+from tests.bench.plays import FEW, PEERS, Slope, Task, run_play, slope
 from tests.bench.report import Table, quotients, ratio, seconds
 
+FUNCTION = "tiktok-commerce-caption-parser"
 GROUP = "/ecs/tiktok-commerce-ingestion-api"
 # Directly is the default; the guard is not what is measured.
 DIRECT = {"opsbook_direct": True, "opsbook_require_guard": False}
+QUICK = 21
 ORDINARY = {**DIRECT, "opsbook_direct": False}
 
 
@@ -29,15 +31,14 @@ class Pair:
 PAIRS = (
     Pair("opsbook.runbooks.cloudwatch_alarm_info", {"alarm_names": ["production-ingestion-5xx"]},
          "amazon.aws.cloudwatch_metric_alarm_info", {"alarm_names": ["production-ingestion-5xx"]}),
-    Pair("opsbook.runbooks.ecs_service_info", {"cluster": "production-cluster", "services": ["ingestion-api"]},
-         "community.aws.ecs_service_info",
-         {"cluster": "production-cluster", "service": ["ingestion-api"], "details": True}),
+    Pair("opsbook.runbooks.lambda_function_info", {"function_names": [FUNCTION]},
+         "amazon.aws.lambda_info", {"function_name": FUNCTION, "query": "config"}),
     Pair("opsbook.runbooks.log_group_retention", {"rules": [{"pattern": GROUP, "days": 30}]},
          "amazon.aws.cloudwatchlogs_log_group", {"log_group_name": GROUP, "retention": 30}),
 )
 NOTE = (
-    "Each row is the slope between plays of {few} and {many} equal tasks, so that start-up is not in it; it has a column of "
-    "its own. CPU is user and system time of the whole process tree. `direct` and `ordinary` are the same module, inside "
+    "Each row is the slope between plays of {few} and {many} equal tasks ({quick} where they are quick), so that start-up is "
+    "not in it; it has a column of its own. CPU is user and system time of the whole process tree. `direct` and `ordinary` are the same module, inside "
     "the forked worker (the default) and as Ansible runs any module; both write their journal. The peers run under the "
     "`ansible-playbook` of PyPI's `ansible` bundle. The log group has its policy already: nothing changes on either side, "
     "ours reads back what it found. Ratios are CPU against the peer's, round by round."
@@ -47,10 +48,10 @@ NOTE = (
 def cases(estate: Estate) -> dict[str, Task]:
     """What is run in each round, in this order."""
     aws = estate.connection()
-    found = {"debug (what any task costs)": Task("ansible.builtin.debug", {"msg": "nothing"})}
+    found = {"debug (what any task costs)": Task("ansible.builtin.debug", {"msg": "nothing"}, many=QUICK)}
     for pair in PAIRS:
         name = pair.ours.rpartition(".")[2]
-        found[f"{name}, direct"] = Task(pair.ours, {**pair.our_options, **aws}, variables=DIRECT)
+        found[f"{name}, direct"] = Task(pair.ours, {**pair.our_options, **aws}, variables=DIRECT, many=QUICK)
         found[f"{name}, ordinary"] = Task(pair.ours, {**pair.our_options, **aws}, variables=ORDINARY)
         found[pair.peer] = Task(pair.peer, {**pair.peer_options, **aws}, PEERS)
     return found
@@ -72,7 +73,7 @@ def table(rounds: list[dict[str, Slope]]) -> Table:
     peers = {name: pair.peer for pair in PAIRS for name in _names(pair)}
     rows = [_row(name, rounds, peers.get(name)) for name in rounds[0]]
     return Table("A task", ("task", "CPU s", "wall s", "AWS calls", "start-up CPU s", "CPU by the peer's"), rows,
-                 NOTE.format(few=FEW, many=MANY))
+                 NOTE.format(few=FEW, many=Task.many, quick=QUICK))
 
 
 def worst(rounds: list[dict[str, Slope]]) -> float:
