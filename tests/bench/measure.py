@@ -31,14 +31,6 @@ class Cost:
         return Cost(self.wall / number, self.cpu / number)
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A command that ended well, with all that it said."""
-
-    cost: Cost
-    output: str
-
-
 def environment(cache: Path, *programs: Path) -> dict[str, str]:
     """The caller's environment without settings that would change what is measured.
 
@@ -51,7 +43,7 @@ def environment(cache: Path, *programs: Path) -> dict[str, str]:
     return {**plain, "PATH": path, "PYTHONPYCACHEPREFIX": str(cache), "ANSIBLE_NOCOLOR": "1"}
 
 
-def measured(command: Sequence[str | Path], folder: Path, variables: Mapping[str, str]) -> Finished:
+def measured(command: Sequence[str | Path], folder: Path, variables: Mapping[str, str]) -> Cost:
     """Run a command to its end.
 
     :raises Failed: with the end of its output when its exit status is not 0
@@ -65,7 +57,7 @@ def measured(command: Sequence[str | Path], folder: Path, variables: Mapping[str
         _pid, status, usage = os.wait4(process.pid, 0)
         wall = time.monotonic() - begun
     process.returncode = os.waitstatus_to_exitcode(status)
-    text = said.read_text(encoding="utf-8", errors="replace")
     if process.returncode:
+        text = said.read_text(encoding="utf-8", errors="replace")
         raise Failed(f"{' '.join(process.args)} ended with status {process.returncode}:\n{text[-4000:]}")
-    return Finished(Cost(wall, usage.ru_utime + usage.ru_stime), text)
+    return Cost(wall, usage.ru_utime + usage.ru_stime)

@@ -68,7 +68,7 @@ def run_play(estate: Estate, tasks: list[Task]) -> Cost:
     (folder / "play.yml").write_text(json.dumps([play], indent=1), encoding="utf-8")
     (folder / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"measured": host}}}), encoding="utf-8")
     command = [first.programs / "ansible-playbook", "-i", "hosts.yml", "play.yml"]
-    return measured(command, folder, _environment(estate, first)).cost
+    return measured(command, folder, _environment(estate, first))
 
 
 def _written(task: Task) -> dict[str, Any]:

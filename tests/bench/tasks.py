@@ -37,11 +37,12 @@ PAIRS = (
          "amazon.aws.cloudwatchlogs_log_group", {"log_group_name": GROUP, "retention": 30}),
 )
 NOTE = (
-    "Each row is the slope between plays of {few} and {many} equal tasks ({quick} where they are quick), so that start-up is "
-    "not in it; it has a column of its own. CPU is user and system time of the whole process tree. `direct` and `ordinary` are the same module, inside "
-    "the forked worker (the default) and as Ansible runs any module; both write their journal. The peers run under the "
-    "`ansible-playbook` of PyPI's `ansible` bundle. The log group has its policy already: nothing changes on either side, "
-    "ours reads back what it found. Ratios are CPU against the peer's, round by round."
+    "Each row is the slope between plays of {few} and {many} equal tasks ({quick} where they are quick), so that start-up "
+    "is not in it; it has a column of its own. CPU is user and system time of the whole process tree. `direct` and "
+    "`ordinary` are the same module, inside the forked worker (the default) and as Ansible runs any module; both write "
+    "their journal. The peers run under the `ansible-playbook` of PyPI's `ansible` bundle. The log group has its policy "
+    "already: nothing changes on either side, ours reads back what it found. Ratios are CPU against the peer's, round by "
+    "round."
 )
 
 

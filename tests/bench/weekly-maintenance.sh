@@ -57,9 +57,7 @@ for service in "${SERVICES[@]}"; do
   aws ecs update-service --cluster $CLUSTER --service "$service" --force-new-deployment \
     --query service.serviceName --output text
 done
-begun=$EPOCHREALTIME
 aws ecs wait services-stable --cluster $CLUSTER --services "${SERVICES[@]}"
-printf 'waited %s\n' "$(awk "BEGIN {print $EPOCHREALTIME - $begun}")"
 # Stable after the circuit breaker went back is stable too.
 [ "$(aws ecs describe-services --cluster $CLUSTER --services "${SERVICES[@]}" --output text \
   --query 'length(services[?deployments[0].rolloutState != `COMPLETED`])')" = 0 ] || fail "a deployment"
