@@ -13,6 +13,7 @@ import sys
 import tempfile
 import textwrap
 from pathlib import Path
+from typing import Any
 
 from tests.bench import calls, procedure, tasks
 from tests.bench.estate import LATENCY, Estate, running_estate
@@ -33,7 +34,7 @@ INTRODUCTION = (
 def main() -> int:
     """Measure, print, and write where asked to."""
     options = _parser().parse_args()
-    measured: dict[str, list[object]] = {part: [] for part in options.parts}
+    measured: dict[str, list[Any]] = {part: [] for part in options.parts}
     with tempfile.TemporaryDirectory(prefix="opsbook-bench-") as folder, running_estate(Path(folder)) as estate:
         _warm_up(estate, options.parts)
         for number in range(1, options.rounds + 1):
@@ -57,12 +58,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _warm_up(estate: Estate, parts: list[str]) -> None:
     print("warming up", flush=True)
-    tasks.warm_up(estate)
+    if "tasks" in parts:
+        tasks.warm_up(estate)
     if "procedure" in parts:
         procedure.warm_up(estate)
 
 
-def _tables(measured: dict[str, list[object]]) -> list[Table]:
+def _tables(measured: dict[str, list[Any]]) -> list[Table]:
     aims, tables = Table("Aims", ("what", "aim", "measured")), []
     if "tasks" in measured:
         tables.append(tasks.table(measured["tasks"]))

@@ -86,7 +86,7 @@ def test_an_unlisted_value_is_refused_and_the_group_stays(aws: Aws, operate: Ope
 def test_reaches_groups_beyond_the_first_page(aws: Aws, operate: Operate, unique: str) -> None:
     for number in range(55):
         aws.client("logs").create_log_group(logGroupName=f"/{unique}/{number:02d}")
-    result = operate("log_group_retention", rules=rule(f"/{unique}", 30))
+    result = operate("log_group_retention", rules=rule(f"/{unique}", 30), max_affected="100%")
     assert len(result["changes"]) == 55
     assert set(retention(aws, f"/{unique}").values()) == {30}
 
