@@ -16,7 +16,7 @@ from tests.bench.tasks import DIRECT
 MODULE = "opsbook.runbooks.lambda_function_info"
 NUMBERS = (1, 2, 4, 8, 16, 32)
 TEN = 10
-REPEATS = 4
+REPEATS = 8
 ROLE = "arn:aws:iam::123456789012:role/lab-function"
 TEN_NOTE = "The same ten functions read in ten tasks, in a loop of one task, and as the list of one task. Start-up left out."
 MANY_NOTE = (

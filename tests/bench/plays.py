@@ -67,7 +67,7 @@ def run_play(estate: Estate, tasks: list[Task]) -> Cost:
     # JSON is YAML; and what Ansible reads, people can read who want to know what was measured.
     (folder / "play.yml").write_text(json.dumps([play], indent=1), encoding="utf-8")
     (folder / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"measured": host}}}), encoding="utf-8")
-    command = [first.programs / "ansible-playbook", "-i", "hosts.yml", "play.yml"]
+    command: list[str | Path] = [first.programs / "ansible-playbook", "-i", "hosts.yml", "play.yml"]
     return measured(command, folder, _environment(estate, first))
 
 

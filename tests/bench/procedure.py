@@ -80,7 +80,8 @@ def _waited(calls: list[dict[str, Any]]) -> float:
 def _ours(estate: Estate, folder: Path) -> Cost:
     variables = {**estate.environment(OURS), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
                  "OPSBOOK_LAB_FOLDER": str(estate.lab.folder), "OPSBOOK_RECORD_DIR": str(estate.folder / "records")}
-    command = [OURS / "ansible-playbook", "-i", ROOT / "inventory" / "lab", ROOT / "playbooks" / "weekly-maintenance.yml"]
+    command: list[str | Path] = [OURS / "ansible-playbook", "-i", ROOT / "inventory" / "lab",
+                                 ROOT / "playbooks" / "weekly-maintenance.yml"]
     return measured(command, folder, variables)
 
 
