@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _warm_up(estate: Estate, parts: list[str]) -> None:
     print("warming up", flush=True)
-    if "tasks" in parts:
+    if "tasks" in parts or "calls" in parts:
         tasks.warm_up(estate)
     if "procedure" in parts:
         procedure.warm_up(estate)

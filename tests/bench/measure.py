@@ -48,10 +48,11 @@ def measured(command: Sequence[str | Path], folder: Path, variables: Mapping[str
 
     :raises Failed: with the end of its output when its exit status is not 0
     """
+    words = [str(part) for part in command]
     said = folder / "said.txt"
     with said.open("wb") as output:
         begun = time.monotonic()
-        process = subprocess.Popen([str(part) for part in command], cwd=folder, env=dict(variables),
+        process = subprocess.Popen(words, cwd=folder, env=dict(variables),
                                    stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
         # The kernel adds up what a process and those it waited for have used, and tells whoever waits for it.
         _pid, status, usage = os.wait4(process.pid, 0)
@@ -59,5 +60,5 @@ def measured(command: Sequence[str | Path], folder: Path, variables: Mapping[str
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         text = said.read_text(encoding="utf-8", errors="replace")
-        raise Failed(f"{' '.join(process.args)} ended with status {process.returncode}:\n{text[-4000:]}")
+        raise Failed(f"{' '.join(words)} ended with status {process.returncode}:\n{text[-4000:]}")
     return Cost(wall, usage.ru_utime + usage.ru_stime)
