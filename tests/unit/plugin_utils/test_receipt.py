@@ -71,7 +71,7 @@ def option(given: dict[str, Any]) -> GuardOption:
 
 
 def test_a_receipt_comes_back(folder: Path) -> None:
-    RECEIPT.save(folder)
+    RECEIPT.save()
 
     assert load_receipt("commerce") == RECEIPT
 
@@ -79,7 +79,7 @@ def test_a_receipt_comes_back(folder: Path) -> None:
 def test_a_receipt_is_its_owners_alone(folder: Path) -> None:
     before = os.umask(0)
     try:
-        RECEIPT.save(folder)
+        RECEIPT.save()
     finally:
         os.umask(before)
     files = [path for path in folder.iterdir() if "receipt" in path.name]
@@ -88,14 +88,14 @@ def test_a_receipt_is_its_owners_alone(folder: Path) -> None:
 
 
 def test_a_newer_receipt_replaces_the_older(folder: Path) -> None:
-    Receipt("r1", "commerce", "x" * 500).save(folder)
-    RECEIPT.save(folder)
+    Receipt("r1", "commerce", "x" * 500).save()
+    RECEIPT.save()
 
     assert load_receipt("commerce") == RECEIPT
 
 
 def test_systems_have_receipts_of_their_own(folder: Path) -> None:
-    RECEIPT.save(folder)
+    RECEIPT.save()
 
     assert load_receipt("media") is None
     delete_receipt("media")
@@ -103,7 +103,7 @@ def test_systems_have_receipts_of_their_own(folder: Path) -> None:
 
 
 def test_a_deleted_receipt_is_gone(folder: Path) -> None:
-    RECEIPT.save(folder)
+    RECEIPT.save()
     delete_receipt("commerce")
     delete_receipt("commerce")
 
@@ -112,7 +112,7 @@ def test_a_deleted_receipt_is_gone(folder: Path) -> None:
 
 
 def test_a_systems_name_leads_nowhere_else(folder: Path) -> None:
-    Receipt("r1", "../../commerce", "t").save(folder)
+    Receipt("r1", "../../commerce", "t").save()
 
     assert [path.parent for path in folder.parent.rglob(".receipt*")] == [folder]
     assert load_receipt("../../commerce") is not None
@@ -121,29 +121,31 @@ def test_a_systems_name_leads_nowhere_else(folder: Path) -> None:
 @pytest.mark.parametrize("content", [
     "", "{", "[]", "null", "{}", '{"run": "r1"}', '{"run": "r1", "system": "s", "token": "t", "more": 1}'])
 def test_a_damaged_receipt_is_refused(folder: Path, content: str) -> None:
-    RECEIPT.save(folder)
+    RECEIPT.save()
     next(folder.iterdir()).write_text(content)
 
     with pytest.raises(Refused, match="damaged"):
         load_receipt("commerce")
 
 
-def test_without_a_journal_there_is_no_receipt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    RECEIPT.save(tmp_path)
+def test_without_a_journal_there_is_no_receipt(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    RECEIPT.save()
     monkeypatch.setattr(journal, "active", None)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(folder)
 
+    with pytest.raises(Refused, match="keeps no journal"):
+        RECEIPT.save()
     assert load_receipt("commerce") is None
     delete_receipt("commerce")
 
 
 def test_the_option_carries_the_receipt_the_lock_and_the_run(folder: Path, option: GuardOption) -> None:
-    RECEIPT.save(folder)
+    RECEIPT.save()
 
     assert option(timeout=90) == {
         "system": "commerce", "required": True, "operation": "secret_rotate", "task": "Rotate the secrets", "item": "",
         "launcher": os.getpid(), "launcher_started": process_started(os.getpid()), "task_timeout": 90.0,
-        "journal": str(folder / "journal.jsonl"), "run": "r1", "token": "canary-token",
+        "journal": str(folder / "journal.jsonl"), "run": "r1", "token": "canary-token", "without_lock": "",
         "store": {"table": "locks", "lease_seconds": 3.0, "region": "eu-central-1", "endpoint_url": "http://127.0.0.1"}}
 
 
@@ -159,8 +161,8 @@ def test_the_launcher_is_who_opened_the_journal(folder: Path, option: GuardOptio
 
 
 def test_all_receipts_of_a_run_that_ended_are_gone(folder: Path) -> None:
-    RECEIPT.save(folder)
-    Receipt("r1", "media", "t").save(folder)
+    RECEIPT.save()
+    Receipt("r1", "media", "t").save()
     (folder / "record.json").touch()
     delete_receipts(folder)
 
@@ -207,7 +209,7 @@ def test_a_forged_fact_is_no_receipt(folder: Path, option: GuardOption) -> None:
 
 
 def test_a_machine_belongs_to_its_system(folder: Path, option: GuardOption) -> None:
-    Receipt("r1", "media", "t").save(folder)
+    Receipt("r1", "media", "t").save()
 
     assert option({"inventory_hostname": "encoder-1", "system": "media"})["token"] == "t"
     assert system_of({"inventory_hostname": "commerce"}) == "commerce"

@@ -353,7 +353,8 @@ def gate() -> None:
 
 def test_a_healthy_gate_opens(run_toy: RunToy) -> None:
     assert run_toy(gate, {"checks": {"DB": HEALTHY}}) == {
-        "changed": False, "verdict": "healthy", "lines": ["DB: healthy"], "faults": []}
+        "changed": False, "verdict": "healthy", "lines": ["DB: healthy"], "faults": [],
+        "checks": {"DB": "healthy"}}
 
 
 @pytest.mark.parametrize(("checks", "msg"), [

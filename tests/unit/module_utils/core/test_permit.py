@@ -150,7 +150,7 @@ class Table:
 @pytest.fixture
 def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]:
     rows = Table("canary-token")
-    monkeypatch.setattr(client, "connector", lambda options: options)
+    monkeypatch.setattr(client, "connector", lambda options, attempts: options)
     monkeypatch.setattr(lease_table, "DynamoLeaseStore", rows)
     return rows
 
@@ -168,6 +168,18 @@ def test_the_token_of_the_receipt_is_compared_with_the_row(table: Table) -> None
 def test_a_forged_token_is_found_before_the_first_change(table: Table, required: bool) -> None:
     with pytest.raises(Stopped, match="lease lost"):
         permit_of({**RECEIPT, "token": "forged", "required": required})()
+
+
+@pytest.mark.parametrize("store", [{}, RECEIPT["store"]])
+def test_an_emergency_without_the_lock_may_change_and_asks_no_store(table: Table, store: dict[str, Any]) -> None:
+    permit_of({**RECEIPT, "store": store, "without_lock": "the store is down"})()
+
+    assert table.asked == []
+
+
+def test_a_reason_without_a_token_is_no_receipt(table: Table) -> None:
+    with pytest.raises(Refused, match="no receipt"):
+        permit_of({"required": True, "without_lock": "the store is down"})
 
 
 def test_the_store_is_not_reached_before_it_is_asked(table: Table) -> None:

@@ -11,10 +11,11 @@ from ansible.utils.display import Display
 
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.client import connector, warm
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.errors import explaining
-from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.lease_table import DynamoLeaseStore
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import OperationError, Refused
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.guard_options import GUARD
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.guardrails import (
+    EMERGENCY,
+    READ_ONLY,
     Opening,
     opening_of,
     refuse_foreign_account,
@@ -22,16 +23,15 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.core.guardrails i
 )
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.run import utc_now
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident import journal
-from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.lease import Lease, digest_token
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.approval import load_plan
-from ansible_collections.opsbook.runbooks.plugins.plugin_utils.lock import acquire, new_token, shown
+from ansible_collections.opsbook.runbooks.plugins.plugin_utils.lock import Asked, Held, hold, look_at, shown
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.operator import operator_name
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.procedure import (
     validate_front_matter,
     validate_parameters,
 )
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.processes import die_with_parent
-from ansible_collections.opsbook.runbooks.plugins.plugin_utils.receipt import Receipt, extra_vars, run_folder
+from ansible_collections.opsbook.runbooks.plugins.plugin_utils.receipt import extra_vars, stored_lock
 
 warm(("sts", "dynamodb"))
 display = Display()
@@ -47,11 +47,11 @@ class ActionModule(ActionBase):
         die_with_parent()
         _validated, options = self.validate_argument_spec(argument_spec=GUARD)
         try:
-            return {**result, **self._admit(options)}
+            return {**result, **self._admit(options, str((task_vars or {}).get("inventory_hostname", "")))}
         except OperationError as error:
             return {**result, "failed": True, "msg": error.message()}
 
-    def _admit(self, options: dict[str, Any]) -> dict[str, Any]:
+    def _admit(self, options: dict[str, Any], host: str) -> dict[str, Any]:
         front = validate_front_matter(options["procedure"])
         given = extra_vars()
         parameters = validate_parameters(front, given)
@@ -60,40 +60,45 @@ class ActionModule(ActionBase):
             load_plan(str(given["approved_plan"]))
         system = options["system"]
         _refuse_without_journal(front["changes"], system)
-        refuse_unconfirmed(options["environment_name"], system, parameters["confirm"])
-        opening = opening_of(front, utc_now(), options["windows"], options["freezes"], parameters["override_reason"])
+        opening = READ_ONLY
+        if front["changes"]:
+            refuse_unconfirmed(options["environment_name"], system, parameters["confirm"])
+            opening = opening_of(front, utc_now(), options["windows"], options["freezes"], parameters["override_reason"])
         if options["expected_account_id"]:
             refuse_foreign_account(options["expected_account_id"], _account(options["connection"]), system)
-        lease = self._lock(options, front, parameters["take_over"])
-        self._write_down(system, opening, lease)
+        held = self._lock(options, front, parameters["take_over"], host)
+        self._write_down(system, opening, held)
         return {
             "changed": False, "run": journal.active.run if journal.active else "", "opening": opening.reason,
-            "overridden": opening.overridden, "lock": shown(lease),
+            "overridden": opening.overridden, "lock": shown(held.lease), "without_lock": held.without_lock,
             "parameters": parameters,
         }
 
-    def _lock(self, options: dict[str, Any], front: dict[str, Any], take_over: str) -> Lease | None:
+    def _lock(self, options: dict[str, Any], front: dict[str, Any], take_over: str, host: str) -> Held:
         lock, system = options["lock"], options["system"]
         if not (lock and front["changes"]) or journal.active is None:
-            return None
-        store = DynamoLeaseStore(connector(options["connection"]), str(lock["table"]))
-        if self._task.check_mode:
-            return store.read(system)
-        if take_over and front["class"] != "emergency":
+            return Held(None)
+        emergency = front["class"] == EMERGENCY
+        if take_over and not emergency:
             raise Refused("take over the lock", system, "only an emergency procedure may",
                           "Wait for the other run to end.")
-        token, run = new_token(), journal.active.run
-        seconds = float(lock.get("lease_seconds", 60))
-        wanted = Lease(system, run, operator_name(extra_vars()), front["title"], digest_token(token), 0, 0.0)
-        lease = acquire(store, wanted, token, seconds, take_over,
-                        lambda text: display.display(f"  {text}") if text else None)
-        Receipt(run, system, token).save(run_folder(journal.active))
-        return lease
+        asked = Asked(system, host, journal.active.run, operator_name(extra_vars()), front["title"], emergency, take_over)
+        stored = stored_lock(lock, options["connection"])
+        held = look_at(stored, asked) if self._task.check_mode else hold(stored, asked, _progress)
+        if held.without_lock:
+            display.warning(f"This emergency goes on WITHOUT the run lock of {system}: {held.without_lock}")
+        return held
 
-    def _write_down(self, system: str, opening: Opening, lease: Lease | None) -> None:
+    def _write_down(self, system: str, opening: Opening, held: Held) -> None:
         if journal.active is not None:
             journal.active.write("guard_passed", system=system, opening=opening.reason, overridden=opening.overridden,
-                                 lock=shown(lease), check_mode=bool(self._task.check_mode))
+                                 lock=shown(held.lease), without_lock=held.without_lock,
+                                 check_mode=bool(self._task.check_mode))
+
+
+def _progress(text: str) -> None:
+    if text:
+        display.display(f"  {text}")
 
 
 def _refuse_without_journal(changes: bool, system: str) -> None:

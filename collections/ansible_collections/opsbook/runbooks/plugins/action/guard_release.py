@@ -9,12 +9,11 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.client import connector, warm
-from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.lease_table import DynamoLeaseStore
+from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.client import warm
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import OperationError
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.guard_options import RELEASE
-from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.lease import digest_token
-from ansible_collections.opsbook.runbooks.plugins.plugin_utils.receipt import delete_receipt, load_receipt, lock_store
+from ansible_collections.opsbook.runbooks.plugins.plugin_utils.lock import give_back
+from ansible_collections.opsbook.runbooks.plugins.plugin_utils.receipt import load_receipt, lock_store
 
 warm(("dynamodb",))
 display = Display()
@@ -34,15 +33,10 @@ class ActionModule(ActionBase):
             return {**result, "failed": True, "msg": error.message()}
 
     def _release(self, system: str, task_vars: dict[str, Any]) -> bool:
-        receipt = load_receipt(system)
         store = lock_store(task_vars, self._templar)
-        if receipt is None or store is None:
+        if store is None or load_receipt(system) is None:
             return False
-        try:
-            released = DynamoLeaseStore(connector(store), store["table"]).release(system, digest_token(receipt.token))
-        finally:
-            # Also where the table cannot be reached: the lease ends by itself, its token must not stay on the disk.
-            delete_receipt(system)
-        if not released:
+        released = give_back(store, system, str(task_vars.get("inventory_hostname", "")))
+        if released is False:
             display.warning(f"The run lock of {system} is no longer ours and is left alone.")
-        return released
+        return bool(released)

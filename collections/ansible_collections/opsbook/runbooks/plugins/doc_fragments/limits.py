@@ -33,7 +33,7 @@ options:
         description: The lease's token.
         type: str
       store:
-        description: The lock table and how to reach it.
+        description: Where the lock is kept and how to reach it.
         type: dict
         suboptions:
           table:
@@ -66,6 +66,34 @@ options:
           external_id:
             description: The role's external id.
             type: str
+          postgres:
+            description: The connection to the PostgreSQL database that keeps the lock, where that does.
+            type: dict
+            suboptions:
+              login_host:
+                description: The server.
+                type: str
+              login_port:
+                description: Its port.
+                type: int
+              login_user:
+                description: The role to log in as.
+                type: str
+              login_password:
+                description: Its password.
+                type: str
+              login_db:
+                description: The database.
+                type: str
+              ssl_mode:
+                description: How the connection is encrypted.
+                type: str
+              ca_cert:
+                description: A file of certificate authorities.
+                type: path
+      without_lock:
+        description: Why an emergency goes on without the lock; empty where it is held.
+        type: str
       journal:
         description: Path of the run's journal.
         type: str

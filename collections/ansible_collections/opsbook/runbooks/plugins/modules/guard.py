@@ -12,8 +12,12 @@ description:
   - The first task of every changing procedure, through the role P(opsbook.runbooks.guard#role).
   - Checks the procedure's front matter and the command line's variables against it, the confirmation that production
     asks for, the AWS account, the maintenance window and change freezes, and that the ledger keeps a journal.
-  - Takes the run lock, a lease in a DynamoDB table, and leaves a receipt for the changing modules of this run. While
-    another run holds the lock it waits as long as a lease lasts, and says so, then refuses.
+  - Takes the run lock, a lease in a DynamoDB table or in PostgreSQL, and leaves a receipt for the changing modules of
+    this run. While another run holds the lock it waits as long as a lease lasts, and says so, then refuses.
+  - The machines of a system share its lock in one run; the last of them gives it back.
+  - An emergency whose lock cannot be asked for goes on without it, with a warning, and its record says so. It may take a
+    lock over by naming the run that holds it.
+  - A procedure that changes nothing needs no confirmation, no window and no lock.
   - In check mode the lock is read and not taken.
 options:
   system:
@@ -45,7 +49,9 @@ options:
     elements: dict
     default: []
   lock:
-    description: The run lock, C(table) and C(lease_seconds). Empty means no lock.
+    description:
+      - The run lock, C(table) for one in DynamoDB or C(postgres) with the options of a connection, and C(lease_seconds).
+      - Empty means no lock.
     type: dict
     default: {}
   connection:
@@ -96,6 +102,10 @@ lock:
   description: The lock as taken, or as read in check mode. Null where none is declared.
   returned: success
   type: dict
+without_lock:
+  description: Why an emergency goes on without the lock; empty where it is held or none is declared.
+  returned: success
+  type: str
 parameters:
   description:
     - The procedure's parameters, checked, with their defaults. The role makes them C(opsbook_parameters).

@@ -57,6 +57,11 @@ lines:
   type: list
   elements: str
   sample: ["Lambda functions: healthy", "DNS: not declared"]
+checks:
+  description: The verdict of each check by its name, or V(not declared).
+  returned: always
+  type: dict
+  sample: {"Lambda functions": "healthy", "DNS": "not declared"}
 faults:
   description: What is wrong, or could not be told.
   returned: always

@@ -16,10 +16,9 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..module_utils.aws.client import connector
-from ..module_utils.aws.lease_table import DynamoLeaseStore
 from ..module_utils.core.errors import OperationError
-from ..module_utils.incident.lease import digest_token
+from ..module_utils.core.lock_store import lease_length, open_store
+from ..module_utils.incident.lease import LeaseStore, digest_token
 from .receipt import Receipt, load_receipt, lock_store, receipt_path, system_of
 
 
@@ -27,7 +26,7 @@ from .receipt import Receipt, load_receipt, lock_store, receipt_path, system_of
 def lease_kept(task_vars: Mapping[str, Any], templar: Any) -> Iterator[None]:
     """Renew this run's lease every third of its length for as long as the block lasts."""
     receipt = load_receipt(system_of(task_vars))
-    store = lock_store(task_vars, templar) if receipt is not None else None
+    store = lock_store(task_vars, templar) if receipt is not None and not receipt.without_lock else None
     if receipt is None or store is None:
         yield
         return
@@ -41,17 +40,17 @@ def lease_kept(task_vars: Mapping[str, Any], templar: Any) -> Iterator[None]:
 
 
 def _beat(receipt: Receipt, store: Mapping[str, Any], ended: threading.Event) -> None:
-    seconds = float(store["lease_seconds"])
+    seconds = lease_length(store)
     path = receipt_path(receipt.system)
-    table: DynamoLeaseStore | None = None
+    opened: LeaseStore | None = None
     while path is not None and not ended.wait(_until_due(path, seconds / 3)):
         try:
-            table = table or DynamoLeaseStore(connector(store), str(store["table"]))
-            if not table.renew(receipt.system, digest_token(receipt.token), time.time() + seconds):
+            opened = opened or open_store(store)
+            if not opened.renew(receipt.system, digest_token(receipt.token), time.time() + seconds):
                 return  # not ours any more: the next change asks for itself and stops
             os.utime(path)
         except OperationError:
-            # The lock table is out of reach for now; the lease lasts two more thirds.
+            # The lock's store is out of reach for now; the lease lasts two more thirds.
             ended.wait(seconds / 6)
         except FileNotFoundError:
             return  # released meanwhile

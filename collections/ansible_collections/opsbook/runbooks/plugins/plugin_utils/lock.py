@@ -1,20 +1,115 @@
 # Copyright: opsbook contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Taking and releasing the run lock for the guard."""
+"""Taking and releasing the run lock for the guard.
+
+A system's machines are hosts of their own; in one run they share their system's lock. The first host takes it, the others
+join it, the last that is done gives it back.
+"""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from ..module_utils.core.errors import Refused
+from ..module_utils.core.errors import OperationError, Refused
+from ..module_utils.core.lock_store import lease_length, open_store
 from ..module_utils.core.poll import Poll
 from ..module_utils.incident.lease import Lease, LeaseStore, digest_token, next_lease
+from .receipt import Receipt, delete_receipt, join, leave, load_receipt, turn
 
 MARGIN_SECONDS = 2.0
 """Waited beyond the end of somebody else's lease: a dead holder's lock is free then, a living one's was renewed."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who asks for a system's lock.
+
+    :param host: the inventory host that the guard runs for, the system itself or one of its machines
+    :param emergency: goes on without the lock where its store cannot be asked
+    :param take_over: run id of a holder that is put aside
+    """
+
+    system: str
+    host: str
+    run: str
+    holder: str
+    procedure: str
+    emergency: bool = False
+    take_over: str = ""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What became of it: a lease, or the reason why an emergency goes on without one."""
+
+    lease: Lease | None
+    without_lock: str = ""
+
+
+def hold(stored: Mapping[str, Any], asked: Asked, progress: Callable[[str], None]) -> Held:
+    """Take the lock and leave a receipt, or join the lock that another host of the system took in this run.
+
+    :param stored: what `open_store` takes
+    :raises Refused: when another run holds it
+    :raises OperationError: when its store cannot be asked and this is no emergency
+    """
+    with turn(asked.system):
+        receipt = load_receipt(asked.system)
+        if receipt is not None:
+            held = Held(None, receipt.without_lock) if receipt.without_lock else look_at(stored, asked)
+        else:
+            token = new_token()
+            held = _asked(asked, lambda: _take(stored, asked, token, progress))
+            Receipt(asked.run, asked.system, token, held.without_lock).save()
+        join(asked.system, asked.host)
+    return held
+
+
+def look_at(stored: Mapping[str, Any], asked: Asked) -> Held:
+    """The lock as it is, without taking it.
+
+    :raises OperationError: when its store cannot be asked and this is no emergency
+    """
+    return _asked(asked, lambda: open_store(stored, asked.emergency).read(asked.system))
+
+
+def give_back(stored: Mapping[str, Any], system: str, host: str) -> bool | None:
+    """Release the lock when no other host of this run still needs it.
+
+    :returns: whether it was released; None where it is still needed, or was never held
+    """
+    with turn(system):
+        receipt = load_receipt(system)
+        if receipt is None or leave(system, host):
+            return None
+        try:
+            if receipt.without_lock:
+                return None
+            return open_store(stored).release(system, digest_token(receipt.token))
+        finally:
+            # Also where the store cannot be reached: the lease ends by itself, its token must not stay on the disk.
+            delete_receipt(system)
+
+
+def _asked(asked: Asked, question: Callable[[], Lease | None]) -> Held:
+    try:
+        return Held(question())
+    except Refused:
+        raise  # somebody else holds it: that is an answer
+    except OperationError as error:
+        if not asked.emergency:
+            raise
+        return Held(None, error.message())
+
+
+def _take(stored: Mapping[str, Any], asked: Asked, token: str, progress: Callable[[str], None]) -> Lease:
+    wanted = Lease(asked.system, asked.run, asked.holder, asked.procedure, digest_token(token), 0, 0.0)
+    store = open_store(stored, asked.emergency)
+    return acquire(store, wanted, token, lease_length(stored), asked.take_over, progress)
 
 
 def new_token() -> str:

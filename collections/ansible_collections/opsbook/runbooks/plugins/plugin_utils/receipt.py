@@ -9,9 +9,12 @@ lock's row before anything changes, so a file put there by somebody else is refu
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import glob
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.utils.vars import load_extra_vars
 
 from ..module_utils.core.errors import Refused
+from ..module_utils.core.lock_store import lease_length
 from ..module_utils.core.permit import process_started
 from ..module_utils.incident import journal
 from .approval import approved_changes
@@ -44,15 +48,17 @@ class Receipt:
     :param run: the run's id
     :param system: the system that is locked
     :param token: the lease's secret token
+    :param without_lock: why an emergency goes on without the lock; empty where it is held
     """
 
     run: str
     system: str
     token: str
+    without_lock: str = ""
 
-    def save(self, folder: Path) -> None:
-        """Write the receipt into a run's folder, readable by its owner only."""
-        handle = os.open(_path(folder, self.system), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    def save(self) -> None:
+        """Write the receipt into the running playbook's folder, readable by its owner only."""
+        handle = os.open(_active_path(self.system), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(asdict(self), file)
 
@@ -68,6 +74,39 @@ def load_receipt(system: str) -> Receipt | None:
     except (ValueError, TypeError) as error:
         raise Refused("read the guard's receipt", system, f"it is damaged ({error})",
                       "Start the procedure again.") from error
+
+
+@contextlib.contextmanager
+def turn(system: str) -> Iterator[None]:
+    """One host of a system at a time, among the workers of the running playbook."""
+    with _active_path(system).with_suffix(".turn").open("w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def join(system: str, host: str) -> None:
+    """Note that a host of this run works under its system's lock."""
+    _member(system, host).touch(mode=0o600)
+
+
+def leave(system: str, host: str) -> bool:
+    """Note that a host is done; returns whether others of its system still work under the lock."""
+    _member(system, host).unlink(missing_ok=True)
+    path = _active_path(system)
+    return any(path.parent.glob(f"{glob.escape(path.stem)}.host-*"))
+
+
+def _member(system: str, host: str) -> Path:
+    path = _active_path(system)
+    return path.with_name(f"{path.stem}.host-{host.replace(os.sep, '_')}")
+
+
+def _active_path(system: str) -> Path:
+    path = receipt_path(system)
+    if path is None:
+        raise Refused("use the run lock", system, "the ledger keeps no journal of this run",
+                      "Enable it: callbacks_enabled = opsbook.runbooks.ledger in ansible.cfg.")
+    return path
 
 
 def receipt_path(system: str) -> Path | None:
@@ -121,7 +160,8 @@ def guard_option(task: Any, task_vars: Mapping[str, Any], templar: Any) -> dict[
         option["approved_plan"] = approved_changes(str(given["approved_plan"]), system, option["task"], option["item"])
     receipt = load_receipt(system)
     if receipt is not None:
-        option.update(run=receipt.run, token=receipt.token, store=lock_store(task_vars, templar))
+        option.update(run=receipt.run, token=receipt.token, store=lock_store(task_vars, templar),
+                      without_lock=receipt.without_lock)
     return option
 
 
@@ -130,9 +170,15 @@ def lock_store(task_vars: Mapping[str, Any], templar: Any) -> dict[str, Any] | N
     lock = templar.template(task_vars.get("opsbook_lock")) or {}
     if not lock:
         return None
-    connection = templar.template(task_vars.get("opsbook_aws")) or {}
+    return stored_lock(lock, templar.template(task_vars.get("opsbook_aws")) or {})
+
+
+def stored_lock(lock: Mapping[str, Any], connection: Mapping[str, Any]) -> dict[str, Any]:
+    """What `open_store` needs of inventory's lock and its AWS connection."""
+    if lock.get("postgres"):
+        return {"postgres": dict(lock["postgres"]), "lease_seconds": lease_length(lock)}
     store = {name: connection[name] for name in CONNECTION if connection.get(name)}
-    return {**store, "table": lock["table"], "lease_seconds": float(lock.get("lease_seconds", 60))}
+    return {**store, "table": lock["table"], "lease_seconds": lease_length(lock)}
 
 
 def system_of(task_vars: Mapping[str, Any]) -> str:

@@ -82,7 +82,7 @@ def run_gate(options: Sequence[Mapping[str, Any]], judge: Callable[[Options], Ju
     def work() -> dict[str, Any]:
         judgement = judge(module.params)
         result = {"changed": False, "verdict": judgement.verdict, "lines": list(judgement.lines),
-                  "faults": list(judgement.faults)}
+                  "faults": list(judgement.faults), "checks": dict(judgement.checks)}
         if judgement.verdict == HEALTHY:
             return result
         message = (f"Not {module.params['purpose']}: the verdict is {judgement.verdict}. "

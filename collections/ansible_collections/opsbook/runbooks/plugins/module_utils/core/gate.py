@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from .evidence import HEALTHY, UNHEALTHY, UNKNOWN, in_words
+
+NOT_DECLARED = "not declared"
 
 
 @dataclass(frozen=True)
@@ -18,11 +20,13 @@ class Judgement:
     :param verdict: healthy, unhealthy or unknown
     :param lines: a line a check, for a person
     :param faults: what is wrong or could not be told, each on its resource
+    :param checks: the verdict of each check by its name, or "not declared"
     """
 
     verdict: str
     lines: tuple[str, ...]
     faults: tuple[str, ...]
+    checks: Mapping[str, str] = field(default_factory=dict)
 
 
 def judge(checks: Mapping[str, Mapping[str, Any]]) -> Judgement:
@@ -31,24 +35,23 @@ def judge(checks: Mapping[str, Mapping[str, Any]]) -> Judgement:
     A skipped check (the system does not declare what it looks at) does not count, and says so. A check that failed,
     or that carries no verdict, is unknown: nothing was learned from it. No check at all is unknown too.
     """
-    verdicts: list[str] = []
-    lines: list[str] = []
+    verdicts: dict[str, str] = {}
     faults: list[str] = []
     for name, result in checks.items():
         if isinstance(result, Mapping) and result.get("skipped"):
-            lines.append(f"{name}: not declared")
+            verdicts[name] = NOT_DECLARED
             continue
-        verdict, found = _one(result)
-        verdicts.append(verdict)
-        lines.append(f"{name}: {verdict}")
+        verdicts[name], found = _one(result)
         faults.extend(f"{name}: {fault}" for fault in found)
-    return Judgement(_overall(verdicts), tuple(lines), tuple(faults))
+    lines = tuple(f"{name}: {verdict}" for name, verdict in verdicts.items())
+    return Judgement(_overall(verdicts.values()), lines, tuple(faults), verdicts)
 
 
 def _one(result: Any) -> tuple[str, list[str]]:
     if not isinstance(result, Mapping):
         return UNKNOWN, ["there is no result of it"]
-    if result.get("failed"):
+    # A failure that a task was told not to fail for has a message where the verdict would be.
+    if result.get("failed") or ("verdict" not in result and "msg" in result):
         return UNKNOWN, [f"the check itself failed: {result.get('msg', 'no message')}"]
     faults = [
         f"{item.get('resource')}: {item.get('check')}: {in_words(item.get('actual'))} "
@@ -63,8 +66,9 @@ def _one(result: Any) -> tuple[str, list[str]]:
     return str(verdict), faults
 
 
-def _overall(verdicts: list[str]) -> str:
+def _overall(verdicts: Iterable[str]) -> str:
+    made = [verdict for verdict in verdicts if verdict != NOT_DECLARED]
     for verdict in (UNHEALTHY, UNKNOWN):
-        if verdict in verdicts:
+        if verdict in made:
             return verdict
-    return HEALTHY if verdicts else UNKNOWN
+    return HEALTHY if made else UNKNOWN

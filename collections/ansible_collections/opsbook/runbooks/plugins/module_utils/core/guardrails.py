@@ -27,6 +27,10 @@ class Opening:
     overridden: bool
 
 
+READ_ONLY = Opening("it changes nothing", False)
+"""Why a procedure that only reads may run at any time, unconfirmed and without the lock."""
+
+
 def refuse_unconfirmed(environment: str, system: str, confirm: str) -> None:
     """Production has to be confirmed by naming the system.
 

@@ -10,7 +10,9 @@ import time
 from collections.abc import Mapping
 from typing import Any, Callable
 
+from ..incident.lease import LeaseStore, digest_token
 from .errors import Refused, Stopped
+from .lock_store import LEASE_SECONDS, lease_length, open_store
 
 
 class Permit:
@@ -58,28 +60,26 @@ def permit_of(guard: Mapping[str, Any] | None) -> Permit:
     :raises Refused: when the inventory requires the guard and there is no receipt
     """
     guard = guard or {}
-    if guard.get("required") and not (guard.get("token") and guard.get("store")):
+    without_lock = bool(guard.get("token") and guard.get("without_lock"))
+    if guard.get("required") and not (without_lock or (guard.get("token") and guard.get("store"))):
         raise Refused(
             "change anything", str(guard.get("system") or "this system"),
             "the inventory requires the guard (opsbook_require_guard) and this run has no receipt of it",
             "Start the procedure from its beginning, without --start-at-task and without --skip-tags always.")
-    renew, seconds = _renewal(guard) if guard.get("token") and guard.get("store") else (None, 60.0)
+    locked = guard.get("token") and guard.get("store") and not without_lock
+    renew, seconds = _renewal(guard) if locked else (None, LEASE_SECONDS)
     return Permit(renew, seconds, launcher_check(guard.get("launcher"), guard.get("launcher_started")))
 
 
 def _renewal(guard: Mapping[str, Any]) -> tuple[Callable[[], bool], float]:
-    from ..aws.client import connector
-    from ..aws.lease_table import DynamoLeaseStore
-    from ..incident.lease import digest_token
-
     stored = dict(guard["store"])
-    seconds = float(stored.get("lease_seconds") or 60.0)
+    seconds = lease_length(stored)
     system, digest = str(guard["system"]), digest_token(str(guard["token"]))
-    opened: list[DynamoLeaseStore] = []
+    opened: list[LeaseStore] = []
 
     def renew() -> bool:
         if not opened:
-            opened.append(DynamoLeaseStore(connector(stored), str(stored["table"])))
+            opened.append(open_store(stored))
         return opened[0].renew(system, digest, time.time() + seconds)
 
     return renew, seconds
