@@ -52,7 +52,11 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.record i
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.summary import summarize
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.events import evidence_of, task_events
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.operator import operator_name, project_revision
-from ansible_collections.opsbook.runbooks.plugins.plugin_utils.receipt import delete_receipts, extra_vars
+from ansible_collections.opsbook.runbooks.plugins.plugin_utils.receipt import (
+    delete_receipts,
+    extra_vars,
+    system_of,
+)
 
 COMMAND = ("inventory", "check", "diff", "subset", "tags", "skip_tags", "start_at_task")
 
@@ -70,6 +74,8 @@ class CallbackModule(CallbackBase):
         self._folder = Path()
         self._begun: dict[str, float] = {}
         self._failed = False
+        self._play: Any = None
+        self._systems: dict[str, str] = {}
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         records = Path(self.get_option("record_dir")).absolute()
@@ -90,6 +96,7 @@ class CallbackModule(CallbackBase):
         self._seal_orphans(records)
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
+        self._play = play
         if self._journal is not None:
             self._journal.write("play_started", play=play.get_name(),
                                 procedure=play.get_vars().get("opsbook_procedure"))
@@ -126,12 +133,19 @@ class CallbackModule(CallbackBase):
             return
         task, host = result.task, result.host
         begun = self._begun.get(f"{host.name}/{task._uuid}", time.monotonic())
-        common = {"system": host.name, "task": task.get_name().strip(), "phase": _phase(task)}
+        common = {"system": self._system(host), "host": host.name, "task": task.get_name().strip(), "phase": _phase(task)}
         for event in task_events(status, result.result):
             self._journal.write("task_finished", action=str(task.resolved_action or task.action),
                                 seconds=round(time.monotonic() - begun, 3), **common, **event)
         for item in evidence_of(result.result):
             self._evidence.write("evidence", **common, **item)
+
+    def _system(self, host: Any) -> str:
+        """The system a host belongs to: a machine's variables name it."""
+        if host.name not in self._systems:
+            variables = self._play.get_variable_manager().get_vars(play=self._play, host=host, include_hostvars=False)
+            self._systems[host.name] = system_of(variables)
+        return self._systems[host.name]
 
     def _seal_orphans(self, records: Path) -> None:
         sealed = seal_interrupted(records)

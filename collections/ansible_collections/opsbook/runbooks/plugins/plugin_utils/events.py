@@ -45,6 +45,8 @@ def _event(status: str, result: Mapping[str, Any], item: str) -> dict[str, Any]:
     evidence = _evidence(result)
     coverage = result.get("coverage")
     verdict, recovery = result.get("verdict"), result.get("recovery")
+    if verdict is None and _was_tolerated(result):
+        verdict = "unknown"
     return {
         "status": status,
         "item": item,
@@ -59,14 +61,30 @@ def _event(status: str, result: Mapping[str, Any], item: str) -> dict[str, Any]:
         "kept": len(_shaped(result.get("kept"), FAILURE)),
         "failed_resources": _shaped(result.get("failed_resources"), FAILURE),
         "gaps": _shaped(coverage.get("missing"), FAILURE) if isinstance(coverage, Mapping) else [],
+        **_judgement(result),
     }
+
+
+def _judgement(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What a gate found, check by check."""
+    checks, faults = result.get("checks"), result.get("faults")
+    if not isinstance(checks, Mapping) or not isinstance(faults, list):
+        return {}
+    return {"checks": {str(name): str(verdict) for name, verdict in checks.items()},
+            "faults": [str(fault)[:MESSAGE_LENGTH] for fault in faults]}
+
+
+def _was_tolerated(result: Mapping[str, Any]) -> bool:
+    """Whether a task did not fail only because it was told not to (`failed_when: false`)."""
+    return result.get("failed_when_result") is False and "msg" in result
 
 
 def _message(status: str, result: Mapping[str, Any]) -> str:
     if status == "skipped":
         said = result.get("skip_reason") or result.get("skipped_reason") or result.get("msg") or ""
     else:
-        said = result.get("msg") or "" if status in ("failed", "unreachable") else ""
+        told = status in ("failed", "unreachable") or ("verdict" not in result and _was_tolerated(result))
+        said = result.get("msg") or "" if told else ""
     return str(said)[:MESSAGE_LENGTH]
 
 

@@ -120,6 +120,8 @@ def _task(event: Event) -> dict[str, Any]:
         "failed_resources": list(event.get("failed_resources") or ()),
         "kept": int(event.get("kept") or 0),
         "gaps": list(event.get("gaps") or ()),
+        "checks": dict(event.get("checks") or {}),
+        "faults": list(event.get("faults") or ()),
     }
 
 

@@ -9,9 +9,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core.change import natural_order
+from .checks import Health, health_of
 
 LINES = 22
 """At most so many lines: a screen of 24, less the shell's own."""
+
+COLUMNS = 6
+"""Systems beside each other in a table of checks."""
+
+SIGN = {"healthy": "ok", "unhealthy": "UNHEALTHY", "unknown": "unknown"}
 
 CONDITIONAL = ("Conditional result was False", "")
 """What Ansible says of a task that its `when` skipped."""
@@ -27,6 +33,8 @@ def summarize(record: Mapping[str, Any], folder: str) -> str:
 
     :param folder: where the record is kept
     """
+    if record["procedure"].get("changes") is False and any(task.get("checks") for task in record["tasks"]):
+        return _health_summary(record, folder)
     seconds = sum(float(task.get("seconds") or 0) for task in record["tasks"])
     head = _cut(f"{record['title']}: {VERDICT[record['status']]} ({seconds:.1f} s of tasks, run {record['id']})", 200)
     tail = [f"  record   {folder}/record.html"]
@@ -41,6 +49,25 @@ def summarize(record: Mapping[str, Any], folder: str) -> str:
     return "\n".join([head, *body, *tail])
 
 
+def _health_summary(record: Mapping[str, Any], folder: str) -> str:
+    """A verdict a system, a line a check, a line a fault: all of it, also where that is more than a screen."""
+    health = health_of(record)
+    counts = ", ".join(f"{health.count(verdict)} {verdict}" for verdict in ("healthy", "unhealthy", "unknown")
+                       if health.count(verdict))
+    systems = list(health.verdicts)
+    tables = [line for first in range(0, len(systems), COLUMNS) for line in _table(health, systems[first:first + COLUMNS])]
+    faults = [f"  {_cut(system, 30):<12} {_cut(fault, 160)}" for system in systems for fault in health.faults[system]]
+    return "\n".join([f"{record['title']}: {counts} (run {record['id']})", *tables, *faults,
+                      f"  record   {folder}/record.html"])
+
+
+def _table(health: Health, systems: Sequence[str]) -> list[str]:
+    rows = [(name, [SIGN.get(seen.get(system, ""), "-") for system in systems]) for name, seen in health.checks.items()]
+    rows.append(("verdict", [health.verdicts[system] for system in systems]))
+    return [f"  {'':<18}" + "".join(f"{_cut(system, 13):<14}" for system in systems).rstrip(),
+            *(f"  {_cut(name, 17):<18}" + "".join(f"{cell:<14}" for cell in cells).rstrip() for name, cells in rows)]
+
+
 def _named(system: str, lines: Sequence[str]) -> list[str]:
     return [f"  {_cut(system if not number else '', 30):<8} {line}" for number, line in enumerate(lines)]
 
@@ -48,11 +75,20 @@ def _named(system: str, lines: Sequence[str]) -> list[str]:
 def _system(record: Mapping[str, Any], system: str) -> list[str]:
     tasks = [task for task in record["tasks"] if task["system"] == system]
     changes = [change for change in record["changes"] if change["system"] == system]
-    lines = [*_done(changes), *_planned(record, system), *_verdicts(tasks), *_unseen(record, system)]
+    lines = [*_exceptions(record, system), *_done(changes), *_planned(record, system), *_verdicts(tasks),
+             *_unseen(record, system)]
     failed = any(task["status"] in ("failed", "unreachable") for task in tasks)
     if not changes and record["status"] == "ok" and not failed:
         lines.insert(0, "nothing to change")
     return [*lines, *_skipped(tasks)]
+
+
+def _exceptions(record: Mapping[str, Any], system: str) -> list[str]:
+    """What was put aside to begin at all: a window, a freeze, the lock."""
+    guards = [guard for guard in record["guard"] if guard.get("system") == system]
+    lines = [_cut(f"begun {guard['opening']}", 110) for guard in guards if guard.get("overridden")]
+    return list(dict.fromkeys([*lines, *(_cut(f"WITHOUT THE RUN LOCK: {guard['without_lock']}", 160)
+                                         for guard in guards if guard.get("without_lock"))]))
 
 
 def _skipped(tasks: Sequence[Mapping[str, Any]]) -> list[str]:
