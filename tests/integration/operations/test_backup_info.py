@@ -1,4 +1,4 @@
-"""backup_info against the lab's AWS: fresh, old, missing, denied, on the second page."""
+"""backup_info against the lab's AWS: fresh, old, missing, denied, on the second page, of tables, instances and objects."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from tests.integration.operations.conftest import Aws, Operate
 from tests.support.audit import changing
+from tests.support.elsewhere import Elsewhere
 
 
 def back_up(aws: Aws, table: str, name: str, days: float = 0) -> str:
@@ -112,3 +113,191 @@ def test_sees_the_same_under_throttling(aws: Aws, operate: Operate, table: str) 
         {"service": "dynamodb", "action": "*", "kind": "throttle", "probability": 0.3}]})
 
     assert operate("backup_info", dynamodb_tables=[table])["verdict"] == "healthy"
+
+
+def store(aws: Aws, bucket: str, key: str, size: int = 1000, days: float = 0) -> None:
+    aws.client("s3").put_object(Bucket=bucket, Key=key, Body=b"x" * size)
+    if days:
+        aws.control("backdate", {"kind": "s3-object", "name": f"{bucket}/{key}", "days": days})
+
+
+@pytest.fixture
+def bucket(aws: Aws, unique: str) -> str:
+    """An empty bucket."""
+    aws.client("s3").create_bucket(Bucket=unique)
+    return unique
+
+
+def dumps(bucket: str, **rest: Any) -> list[dict[str, Any]]:
+    return [{"name": "media database", "bucket": bucket, "prefix": "postgres/", **rest}]
+
+
+def test_the_newest_object_is_found_by_its_time_not_by_its_key(aws: Aws, operate: Operate, bucket: str) -> None:
+    store(aws, bucket, "postgres/z.dump", days=2)
+    store(aws, bucket, "postgres/a.dump", days=0.25)
+    store(aws, bucket, "postgres/", size=0)
+    store(aws, bucket, "other/newer.dump", size=0)
+    with aws.calls() as calls:
+        checked = operate("backup_info", check_mode=True, s3_backups=dumps(bucket))
+    result = operate("backup_info", s3_backups=dumps(bucket))
+
+    assert (changing(calls), calls.names()) == ([], ["s3:ListObjectsV2"])
+    assert result["verdict"] == checked["verdict"] == "healthy"
+    [described] = result["backups"]
+    assert (described["source_type"], described["source"], described["count"]) == ("s3_backup", "media database", 2)
+    assert (described["newest"]["name"], described["newest"]["size_bytes"]) == ("postgres/a.dump", 1000)
+    assert described["newest"]["arn"] == f"arn:aws:s3:::{bucket}/postgres/a.dump"
+    assert result["evidence"][0]["resource"] == "s3-backup:media database"
+
+
+def test_objects_may_have_an_age_of_their_own(aws: Aws, operate: Operate, bucket: str) -> None:
+    store(aws, bucket, "postgres/a.dump", days=0.5)
+    result = operate("backup_info", s3_backups=dumps(bucket, max_age="7h"))
+    assert faults(result) == [("newest backup", "postgres/a.dump, 12 h old")]
+    assert operate("backup_info", s3_backups=dumps(bucket), max_age="13h")["verdict"] == "healthy"
+
+
+@pytest.mark.parametrize(("size", "ok"), [(0, False), (99, False), (100, True)])
+def test_an_object_much_smaller_than_the_one_before_is_unhealthy(
+    aws: Aws, operate: Operate, bucket: str, size: int, ok: bool
+) -> None:
+    store(aws, bucket, "postgres/a.dump", days=0.5)
+    store(aws, bucket, "postgres/b.dump", size=size)
+    result = operate("backup_info", s3_backups=dumps(bucket))
+    assert faults(result) == ([] if ok else [("size of the newest backup", f"{size} bytes")])
+
+
+def test_no_object_and_no_bucket_are_different_faults(operate: Operate, bucket: str) -> None:
+    assert faults(operate("backup_info", s3_backups=dumps(bucket))) == [("newest backup", "there is no backup")]
+    assert faults(operate("backup_info", s3_backups=dumps(f"no-{bucket}"))) == [("source", "does not exist")]
+
+
+def test_reads_all_pages_of_objects(aws: Aws, operate: Operate, bucket: str) -> None:
+    s3 = aws.client("s3")
+    for number in range(1003):
+        s3.put_object(Bucket=bucket, Key=f"postgres/{number:04}.dump", Body=b"x")
+    store(aws, bucket, "postgres/9999.dump", size=2000)
+    for number in range(0, 1003, 500):
+        aws.control("backdate", {"kind": "s3-object", "name": f"{bucket}/postgres/{number:04}.dump", "days": 30})
+    [described] = operate("backup_info", s3_backups=dumps(bucket))["backups"]
+
+    assert (described["count"], described["newest"]["name"]) == (1004, "postgres/9999.dump")
+
+
+def test_a_denied_bucket_is_unknown_and_named(aws: Aws, operate: Operate, bucket: str) -> None:
+    store(aws, bucket, "postgres/a.dump")
+    aws.control("faults", {"faults": [{"service": "s3", "action": "ListObjectsV2", "kind": "deny"}]})
+    result = operate("backup_info", s3_backups=dumps(bucket))
+
+    assert (result["verdict"], result["evidence"]) == ("unknown", [])
+    [gap] = result["coverage"]["missing"]
+    assert (gap["resource"], "AccessDenied" in gap["reason"]) == ("s3-backup:media database", True)
+
+
+@pytest.fixture
+def instance(aws: Aws, unique: str) -> str:
+    """A database with a snapshot made by hand beside the one that RDS makes."""
+    rds = aws.client("rds")
+    rds.create_db_instance(DBInstanceIdentifier=unique, Engine="postgres", DBInstanceClass="db.t3.micro",
+                           AllocatedStorage=20, MasterUsername="opsbook", MasterUserPassword="canary-of-the-database")
+    rds.create_db_snapshot(DBInstanceIdentifier=unique, DBSnapshotIdentifier=f"before-{unique}")
+    return unique
+
+
+def test_snapshots_of_both_kinds_count(aws: Aws, operate: Operate, instance: str) -> None:
+    with aws.calls() as calls:
+        result = operate("backup_info", check_mode=True, rds_instances=[instance.upper()])
+
+    assert (changing(calls), calls.names()) == ([], ["rds:DescribeDBInstances", "rds:DescribeDBSnapshots"])
+    assert result["verdict"] == "healthy"
+    [described] = result["backups"]
+    assert (described["source_type"], described["source"], described["count"]) == ("rds_instance", instance, 2)
+    assert (described["newest"]["name"], described["newest"]["size_bytes"]) == (f"before-{instance}", 20 * 2**30)
+    assert "canary" not in str(result)
+
+
+def test_an_old_snapshot_is_unhealthy_on_whatever_page_it_is(aws: Aws, operate: Operate, instance: str) -> None:
+    aws.client("rds").delete_db_snapshot(DBSnapshotIdentifier=f"before-{instance}")
+    aws.control("bulk/snapshots", {"instance": instance, "count": 104, "newest_hours": 50})
+    with aws.calls() as calls:
+        result = operate("backup_info", rds_instances=[instance])
+
+    assert calls.names().count("rds:DescribeDBSnapshots") >= 2
+    assert (result["verdict"], result["backups"][0]["count"]) == ("unhealthy", 104)
+    [(check, said)] = faults(result)
+    assert (check, said.endswith(", 2 d old")) == ("newest backup", True)
+    assert operate("backup_info", rds_instances=[instance], max_age="3d")["verdict"] == "healthy"
+
+
+def test_an_instance_that_does_not_exist_or_has_no_snapshot_is_unhealthy(
+    aws: Aws, operate: Operate, instance: str
+) -> None:
+    rds = aws.client("rds")
+    for snapshot in rds.describe_db_snapshots(DBInstanceIdentifier=instance)["DBSnapshots"]:
+        rds.delete_db_snapshot(DBSnapshotIdentifier=snapshot["DBSnapshotIdentifier"])
+    result = operate("backup_info", rds_instances=[instance, f"no-{instance}"])
+
+    assert result["verdict"] == "unhealthy"
+    assert faults(result) == [("newest backup", "there is no backup"), ("source", "does not exist")]
+
+
+@pytest.mark.parametrize("action", ["DescribeDBInstances", "DescribeDBSnapshots"])
+def test_a_denied_instance_is_unknown_and_named(aws: Aws, operate: Operate, instance: str, action: str) -> None:
+    aws.control("faults", {"faults": [{"service": "rds", "action": action, "kind": "deny"}]})
+    result = operate("backup_info", rds_instances=[instance])
+
+    assert (result["verdict"], result["evidence"]) == ("unknown", [])
+    [gap] = result["coverage"]["missing"]
+    assert (gap["resource"], "AccessDenied" in gap["reason"]) == (f"rds-instance:{instance}", True)
+
+
+def test_reads_everything_of_a_system_at_once_under_throttling(
+    aws: Aws, operate: Operate, table: str, instance: str, bucket: str
+) -> None:
+    back_up(aws, table, "fresh")
+    store(aws, bucket, "postgres/a.dump")
+    aws.control("faults", {"seed": 5, "faults": [{"service": "*", "action": "*", "kind": "throttle", "probability": 0.3}]})
+    result = operate("backup_info", dynamodb_tables=[table], rds_instances=[instance], s3_backups=dumps(bucket))
+
+    assert result["verdict"] == "healthy"
+    assert [source["source_type"] for source in result["backups"]] == ["dynamodb_table", "rds_instance", "s3_backup"]
+
+
+def test_one_denied_kind_of_source_does_not_hide_the_others(
+    aws: Aws, operate: Operate, table: str, instance: str, bucket: str
+) -> None:
+    aws.control("faults", {"faults": [{"service": "rds", "action": "*", "kind": "deny"}]})
+    result = operate("backup_info", dynamodb_tables=[table], rds_instances=[instance], s3_backups=dumps(bucket))
+
+    assert result["verdict"] == "unhealthy"
+    assert faults(result) == [("newest backup", "there is no backup")] * 2
+    assert [gap["resource"] for gap in result["coverage"]["missing"]] == [f"rds-instance:{instance}"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param({}, "one of the following is required: dynamodb_tables, rds_instances, s3_backups", id="no_source"),
+        pytest.param({"s3_backups": [{"name": "a", "bucket": "b"}, {"name": "a", "bucket": "c"}]}, "more than once",
+                     id="a_name_used_twice"),
+        pytest.param({"s3_backups": [{"name": "a", "bucket": "b", "max_age": "soon"}]}, "soon", id="no_length_of_time"),
+    ],
+)
+def test_refuses_what_it_cannot_mean(operate: Operate, arguments: dict[str, Any], said: str) -> None:
+    result = operate("backup_info", **arguments)
+
+    assert result["failed"] is True
+    assert said in result["msg"]
+
+
+def test_reads_the_account_and_region_of_its_role(aws: Aws, operate: Operate, unique: str) -> None:
+    place = Elsewhere(aws.endpoint)
+    place.client("s3").create_bucket(Bucket=unique, CreateBucketConfiguration={"LocationConstraint": place.region})
+    place.client("s3").put_object(Bucket=unique, Key="postgres/a.dump", Body=b"x")
+    place.client("rds").create_db_instance(
+        DBInstanceIdentifier=unique, Engine="postgres", DBInstanceClass="db.t3.micro", AllocatedStorage=20)
+    place.client("rds").create_db_snapshot(DBInstanceIdentifier=unique, DBSnapshotIdentifier=f"before-{unique}")
+    wanted = {"rds_instances": [unique], "s3_backups": dumps(unique)}
+
+    assert operate("backup_info", **wanted, **place.options)["verdict"] == "healthy"
+    assert operate("backup_info", rds_instances=[unique])["verdict"] == "unhealthy"

@@ -63,7 +63,7 @@ def option(given: dict[str, Any]) -> GuardOption:
     def make(variables: dict[str, Any] | None = None, timeout: int = 0, label: str = "") -> dict[str, Any]:
         found = {**VARS, **(variables or {})}
         task = SimpleNamespace(
-            action="opsbook.runbooks.secret_rotate", timeout=timeout, get_name=lambda: "Rotate the secrets",
+            action="opsbook.runbooks.secret_rotate", timeout=timeout, name="Rotate the secrets",
             loop_control=SimpleNamespace(label=trust_as_template(label)) if label else None)
         return guard_option(task, found, Templar(loader=DataLoader(), variables=found))
 

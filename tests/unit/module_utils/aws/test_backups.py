@@ -69,6 +69,19 @@ def test_says_what_was_expected_and_seen(source: Source, said: list[tuple[str, s
     assert [(item.expected, item.actual) for item in evaluate_backups(collected(source), DAY)] == said
 
 
+def test_a_source_may_have_an_age_of_its_own() -> None:
+    sources = [Source("s3_backup", "dumps", backups=(backup(5),), max_age=timedelta(hours=hours)) for hours in (0, 4, 6)]
+
+    assert [item.ok for item in evaluate_backups(collected(*sources), DAY) if item.check == "newest backup"] == [
+        False, False, True]
+
+
+def test_counts_those_that_were_not_kept() -> None:
+    source = Source("s3_backup", "dumps", backups=(backup(5), backup(29)), older=140)
+
+    assert describe_backups(collected(source))["backups"][0]["count"] == 142
+
+
 def test_a_table_that_could_not_be_read_is_unknown_not_unhealthy() -> None:
     state = collected(table(backup(5)), missing=(Gap("dynamodb-table:videos", "AccessDeniedException: no"),))
 

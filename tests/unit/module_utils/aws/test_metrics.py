@@ -56,6 +56,23 @@ def test_reduces_to_one_number(stat: str, answers: list[Series], value: float, p
 
 
 @pytest.mark.parametrize(
+    ("stat", "answers", "newest", "greatest"),
+    [
+        pytest.param("Sum", [series(1, 5, 3)], 3, 5, id="sums"),
+        pytest.param("Minimum", [series(4, 2)], 2, 4, id="a_gauge"),
+        pytest.param("p95", [series(0.7)], 0.7, 0.7, id="a_percentile"),
+        pytest.param("Average", [series(1, 9.9), series(1, 99)], None, None, id="an_average_is_one_number_only"),
+        pytest.param("Sum", [series()], None, None, id="no_data_point"),
+    ],
+)
+def test_keeps_the_data_points(stat: str, answers: list[Series], newest: float | None, greatest: float | None) -> None:
+    reading = reduce_metric(metric(stat), answers, WINDOW)
+
+    assert isinstance(reading, Reading)
+    assert (reading.newest, reading.greatest) == (newest, greatest)
+
+
+@pytest.mark.parametrize(
     ("stat", "missing", "value"),
     [
         pytest.param("Sum", "unknown", None, id="no_data_is_no_number"),

@@ -8,5 +8,5 @@ from ansible_collections.opsbook.runbooks.plugins.plugin_utils.direct import Dir
 
 
 class ActionModule(DirectActionModule):
-    services = ("dynamodb",)
+    services = ("dynamodb", "rds", "s3")
     changes_things = False

@@ -50,7 +50,7 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.journal 
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.orphans import seal_interrupted, this_machine
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.record import EVIDENCE, JOURNAL, seal
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.summary import summarize
-from ansible_collections.opsbook.runbooks.plugins.plugin_utils.events import evidence_of, task_events
+from ansible_collections.opsbook.runbooks.plugins.plugin_utils.events import evidence_of, name_of, task_events
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.operator import operator_name, project_revision
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.receipt import (
     delete_receipts,
@@ -133,7 +133,7 @@ class CallbackModule(CallbackBase):
             return
         task, host = result.task, result.host
         begun = self._begun.get(f"{host.name}/{task._uuid}", time.monotonic())
-        common = {"system": self._system(host), "host": host.name, "task": task.get_name().strip(), "phase": _phase(task)}
+        common = {"system": self._system(host), "host": host.name, "task": name_of(task), "phase": _phase(task)}
         for event in task_events(status, result.result):
             self._journal.write("task_finished", action=str(task.resolved_action or task.action),
                                 seconds=round(time.monotonic() - begun, 3), **common, **event)

@@ -9,7 +9,8 @@ module: backup_info
 version_added: 0.1.0
 short_description: Tell whether there is a recent, plausible backup
 description:
-  - Reads the backups of each source and tells whether the newest one is young enough and of plausible size.
+  - Reads the backups of each source and tells whether the newest one is young enough and of plausible size. Sources are
+    DynamoDB tables, RDS instances and what is dumped into S3 buckets.
   - A source that does not exist and a source without any backup are unhealthy; one that may not be read is unknown.
   - Only backups that can be restored count, neither those being made nor those deleted.
   - A size is implausible when it is 0, or less than a tenth of the size of the backup before.
@@ -20,12 +21,45 @@ options:
       - Backups made by AWS Backup are not listed by DynamoDB and not counted.
     type: list
     elements: str
-    required: true
+  rds_instances:
+    description:
+      - Names of RDS instances. Counted are the snapshots that RDS makes itself and those made by hand, of an instance in a
+        cluster those of its cluster. A copy is as old as its original.
+      - A snapshot's size is the storage allocated, not the data in it.
+    type: list
+    elements: str
+  s3_backups:
+    description:
+      - What is dumped into S3 buckets. Each object under the prefix counts as a backup of its own, the newest by the time
+        that it was stored at.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: What is backed up, for people; each its own.
+        type: str
+        required: true
+      bucket:
+        description: The bucket.
+        type: str
+        required: true
+      prefix:
+        description:
+          - What the keys of the backups begin with.
+          - Nothing else may lie under it, such as checksums, or these are taken for backups of implausible size.
+        type: str
+        default: ""
+      max_age:
+        description: How old the newest backup may be, where that is not O(max_age).
+        type: str
   max_age:
     description:
       - How old the newest backup may be, as V(90m), V(24h), V(7d).
     type: str
     default: 24h
+notes:
+  - The permissions needed are C(dynamodb:DescribeTable) and C(dynamodb:ListBackups); C(rds:DescribeDBInstances),
+    C(rds:DescribeDBSnapshots) and for clusters C(rds:DescribeDBClusterSnapshots); C(s3:ListBucket).
 extends_documentation_fragment:
   - opsbook.runbooks.aws
   - opsbook.runbooks.wait
@@ -39,43 +73,48 @@ EXAMPLES = r"""
 - name: Read the backups of the shop
   opsbook.runbooks.backup_info:
     dynamodb_tables: [shop-orders, shop-products]
+    rds_instances: [shop-customers]
+    s3_backups:
+      - name: shop-search
+        bucket: shop-backups
+        prefix: search/
+        max_age: 7h
     max_age: 24h
   register: backups
 
-- name: Stop unless there is a recent backup of each table
+- name: Stop unless there is a recent backup of each
   ansible.builtin.assert:
     that: backups.verdict == "healthy"
 """
 
 RETURN = r"""
 backups:
-  description: The sources that could be read, in the order given.
+  description: The sources that could be read, tables, instances, then what is in S3, each in the order given.
   returned: always
   type: list
   elements: dict
   contains:
     source_type:
-      description: What is backed up.
+      description: What is backed up, V(dynamodb_table), V(rds_instance) or V(s3_backup).
       type: str
-      sample: dynamodb_table
     source:
       description: Its name.
       type: str
     exists:
-      description: Whether the source itself is there.
+      description: Whether the source itself is there, of backups in S3 their bucket.
       type: bool
     newest:
       description: The newest backup that can be restored, null where there is none.
       type: dict
       contains:
         name:
-          description: The backup's name.
+          description: The backup's name, of an object its key.
           type: str
         arn:
           description: Its ARN.
           type: str
         created:
-          description: When it was requested, ISO 8601.
+          description: When it was requested, of an object when it was stored, ISO 8601.
           type: str
         age_hours:
           description: Its age in hours.
@@ -84,11 +123,11 @@ backups:
           description: Its size in bytes.
           type: int
         status:
-          description: Its status, V(AVAILABLE).
+          description: Its status, of an object its storage class.
           type: str
     count:
-      description: How many backups can be restored, of the last 35 days or of twice O(max_age) where that is longer;
-        older ones only where there is no other.
+      description: How many backups can be restored. Of a table those of the last 35 days or of twice O(max_age), where that
+        is longer; older ones only where there is no other.
       type: int
 verdict:
   description: V(healthy), V(unhealthy), or V(unknown) where something could not be read or told.
@@ -105,19 +144,23 @@ coverage:
   type: dict
 """
 
+from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.backup_sources import collect_backups
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.backups import describe_backups, evaluate_backups
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.client import AWS, connector
-from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.dynamodb_backups import collect_table_backups
+from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.s3_backups import objects_of
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.adapter import run_reading
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.durations import parse_duration
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.operation import Reading
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.options import WAIT
 
+SOURCES = ("dynamodb_tables", "rds_instances", "s3_backups")
+
 
 def reading(options, run):
-    max_age = parse_duration(options["max_age"])
+    max_age, places = parse_duration(options["max_age"]), objects_of(options["s3_backups"] or [])
+    tables, instances = options["dynamodb_tables"] or [], options["rds_instances"] or []
     return Reading(
-        collect=lambda: collect_table_backups(connector(options), run, options["dynamodb_tables"], max_age),
+        collect=lambda: collect_backups(connector(options), run, tables, instances, places, max_age),
         evaluate=lambda collected: evaluate_backups(collected, max_age),
         describe=describe_backups,
     )
@@ -126,10 +169,18 @@ def reading(options, run):
 def main():
     run_reading(
         options=[AWS, WAIT, {
-            "dynamodb_tables": {"type": "list", "elements": "str", "required": True},
+            "dynamodb_tables": {"type": "list", "elements": "str"},
+            "rds_instances": {"type": "list", "elements": "str"},
+            "s3_backups": {"type": "list", "elements": "dict", "options": {
+                "name": {"type": "str", "required": True},
+                "bucket": {"type": "str", "required": True},
+                "prefix": {"type": "str", "default": ""},
+                "max_age": {"type": "str"},
+            }},
             "max_age": {"type": "str", "default": "24h"},
         }],
         reading=reading,
+        required_one_of=[SOURCES],
     )
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,9 @@ CAP = 50
 
 MESSAGE_LENGTH = 2000
 
+
+UNDECLARED = re.compile(r"\s*(?P<variable>\w+) is defined(?: or \w+ is defined)*\s*")
+"""How a procedure asks whether a system declares what a task works on."""
 
 CHANGE = {"resource": str, "action": str, "summary": str, "undo": Mapping}
 EVIDENCE = {"resource": str, "check": str}
@@ -52,6 +56,7 @@ def _event(status: str, result: Mapping[str, Any], item: str) -> dict[str, Any]:
         "item": item,
         "changed": bool(result.get("changed")),
         "message": _message(status, result),
+        "undeclared": undeclared(result),
         "verdict": verdict if isinstance(verdict, str) and verdict in VERDICTS else None,
         "recovery": recovery if isinstance(recovery, str) else "",
         "plan_digest": result.get("plan_digest"),
@@ -110,6 +115,18 @@ def _is_hidden(result: Mapping[str, Any]) -> bool:
 
 def _label(item: Mapping[str, Any]) -> str:
     return label_of(item.get("_ansible_item_label", item.get(item["ansible_loop_var"])))
+
+
+def name_of(task: Any) -> str:
+    """A task's name as its author gave it, without the role that it comes from; one name for records and approvals."""
+    return str(task.name or task.get_name()).strip()
+
+
+def undeclared(result: Mapping[str, Any]) -> str:
+    """The variable for whose absence a task was skipped (`when: <variable> is defined`); empty for another reason."""
+    condition = result.get("false_condition")
+    found = UNDECLARED.fullmatch(condition) if result.get("skipped") and isinstance(condition, str) else None
+    return found["variable"] if found else ""
 
 
 def label_of(item: Any) -> str:

@@ -29,7 +29,7 @@ from ..module_utils.core.lock_store import lease_length
 from ..module_utils.core.permit import process_started
 from ..module_utils.incident import journal
 from .approval import approved_changes
-from .events import label_of
+from .events import label_of, name_of
 
 INVENTORY_ONLY = frozenset({"opsbook_require_guard", "opsbook_lock", "opsbook_aws", "opsbook_environment", "system"})
 """Variables that decide about safety: inventory says them, never the command line."""
@@ -149,7 +149,7 @@ def guard_option(task: Any, task_vars: Mapping[str, Any], templar: Any) -> dict[
     launcher = journal.active.owner if journal.active else os.getppid()
     option: dict[str, Any] = {
         "system": system, "required": required, "operation": str(task.action).rpartition(".")[2],
-        "task": task.get_name(), "item": item_of(task, task_vars, templar),
+        "task": name_of(task), "item": item_of(task, task_vars, templar),
         "launcher": launcher, "launcher_started": process_started(launcher),
         "task_timeout": float(task.timeout or 0) or None,
     }

@@ -19,6 +19,7 @@ READS: dict[str, frozenset[str]] = {
     "application-autoscaling": frozenset({
         "DescribeScalableTargets", "DescribeScalingActivities", "DescribeScalingPolicies", "DescribeScheduledActions",
     }),
+    "cloudfront": frozenset({"GetDistribution", "ListDistributions"}),
     "cloudtrail": frozenset({"DescribeTrails", "GetTrailStatus", "LookupEvents"}),
     "cloudwatch": frozenset({
         "DescribeAlarmHistory", "DescribeAlarms", "DescribeAlarmsForMetric", "GetDashboard", "GetMetricData",
@@ -58,7 +59,10 @@ READS: dict[str, frozenset[str]] = {
         "DescribeSubscriptionFilters", "FilterLogEvents", "GetLogEvents", "GetQueryResults", "ListTagsForResource",
         "ListTagsLogGroup", "StartQuery", "StopQuery",
     }),
-    "rds": frozenset({"DescribeDBInstances", "DescribeDBSnapshots", "DescribeEvents", "DescribePendingMaintenanceActions"}),
+    "rds": frozenset({
+        "DescribeDBClusterSnapshots", "DescribeDBInstances", "DescribeDBSnapshots", "DescribeEvents",
+        "DescribePendingMaintenanceActions",
+    }),
     "route53": frozenset({
         "GetChange", "GetHealthCheckStatus", "GetHostedZone", "ListHostedZones", "ListResourceRecordSets", "TestDNSAnswer",
     }),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Backups of anything: is there one, is it young enough, is its size plausible.
 
-What is read differs by kind of source (a DynamoDB table, and whatever comes later); what makes a backup good does not.
+What is read differs by kind of source (a DynamoDB table, an RDS instance, objects in S3); what makes a backup good does not.
 """
 
 from __future__ import annotations
@@ -41,14 +41,18 @@ class Source:
 
     :param source_type: what it is ("dynamodb_table")
     :param name: its name
-    :param exists: False where the source itself is not there
+    :param exists: False where the source itself is not there (of backups in S3, their bucket)
     :param backups: what could be restored, newest first
+    :param older: how many more there are that were counted only
+    :param max_age: how old the newest may be; None: as for every other source
     """
 
     source_type: str
     name: str
     exists: bool = True
     backups: tuple[Backup, ...] = ()
+    older: int = 0
+    max_age: timedelta | None = None
 
     @property
     def resource(self) -> str:
@@ -57,13 +61,16 @@ class Source:
 
 
 def evaluate_backups(collected: Collected[tuple[Source, ...]], max_age: timedelta) -> list[Evidence]:
-    """A source is right when it exists and its newest backup is young enough and of plausible size."""
+    """A source is right when it exists and its newest backup is young enough and of plausible size.
+
+    :param max_age: of sources that have none of their own
+    """
     evidence: list[Evidence] = []
     for source in collected.state:
         if not source.exists:
             evidence.append(Evidence("source", source.resource, "exists", "does not exist", False))
             continue
-        evidence.append(_age(source, collected.now, max_age))
+        evidence.append(_age(source, collected.now, max_age if source.max_age is None else source.max_age))
         if source.backups:
             evidence.append(_size(source))
     return evidence
@@ -99,7 +106,7 @@ def _described(source: Source, now: datetime) -> dict[str, Any]:
         "source": source.name,
         "exists": source.exists,
         "newest": _described_backup(source.backups[0], now) if source.backups else None,
-        "count": len(source.backups),
+        "count": len(source.backups) + source.older,
     }
 
 

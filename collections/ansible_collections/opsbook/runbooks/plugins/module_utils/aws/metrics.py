@@ -100,11 +100,23 @@ class Reading:
 
     :param value: None where there is no data and that does not mean zero
     :param points: how many data points it was computed from
+    :param series: those points by the start of their period; empty for an average, which has no one number a period
     """
 
     metric: Metric
     value: float | None
     points: int
+    series: Mapping[datetime, float] = field(default_factory=dict, compare=False)
+
+    @property
+    def newest(self) -> float | None:
+        """The last data point, what a gauge shows now; None where there is none."""
+        return self.series[max(self.series)] if self.series else None
+
+    @property
+    def greatest(self) -> float | None:
+        """The greatest data point, of a sum that of the busiest period; None where there is none."""
+        return max(self.series.values(), default=None)
 
 
 @dataclass(frozen=True)
@@ -208,10 +220,10 @@ def reduce_metric(metric: Metric, series: Sequence[Series], window: Window) -> R
         return Reading(metric, sum(points.values()) / samples if samples else None, len(points))
     if metric.stat in SIMPLE:
         reduced = {"Maximum": max, "Minimum": min}.get(metric.stat, sum)(points.values())
-        return Reading(metric, float(reduced), len(points))
+        return Reading(metric, float(reduced), len(points), points)
     if list(points) != [window.start]:
         return "CloudWatch cut the window differently, and percentiles cannot be joined: give an `end` on a full hour"
-    return Reading(metric, points[window.start], 1)
+    return Reading(metric, points[window.start], 1, points)
 
 
 def _queries(number: int, metric: Metric, window: Window) -> list[dict[str, Any]]:

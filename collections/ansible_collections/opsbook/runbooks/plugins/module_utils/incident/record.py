@@ -120,6 +120,7 @@ def _task(event: Event) -> dict[str, Any]:
         "failed_resources": list(event.get("failed_resources") or ()),
         "kept": int(event.get("kept") or 0),
         "gaps": list(event.get("gaps") or ()),
+        "undeclared": event.get("undeclared") or "",
         "checks": dict(event.get("checks") or {}),
         "faults": list(event.get("faults") or ()),
     }

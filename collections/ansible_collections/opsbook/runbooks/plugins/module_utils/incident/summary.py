@@ -44,6 +44,8 @@ def summarize(record: Mapping[str, Any], folder: str) -> str:
     failed = [line for system in record["systems"] for line in _named(system, _failures(record, system))]
     body = [*failed, *(line for system in record["systems"] for line in _named(system, _system(record, system)))]
     room = LINES - 1 - len(tail)
+    if len(body) > room and len(record["systems"]) > 1:
+        body = [*failed, *(line for system in record["systems"] for line in _named(system, _brief(record, system)))]
     if len(body) > room:
         body = [*body[: room - 1], f"  ... {len(body) - room + 1} more lines in the record"]
     return "\n".join([head, *body, *tail])
@@ -83,6 +85,23 @@ def _system(record: Mapping[str, Any], system: str) -> list[str]:
     return [*lines, *_skipped(tasks)]
 
 
+def _brief(record: Mapping[str, Any], system: str) -> list[str]:
+    """A system in a line or two, where all of it would fill more than a screen."""
+    changes = [change for change in record["changes"] if change["system"] == system]
+    tasks = [task for task in record["tasks"] if task["system"] == system]
+    done = sum(change["outcome"] == "done" for change in changes)
+    counts = {name: sum(change["operation"] == name for change in changes)
+              for name in dict.fromkeys(change["operation"] for change in changes)}
+    said = f"{done} changed ({', '.join(f'{name} {count}' for name, count in counts.items())})"
+    if done < len(changes):
+        said = f"{len(changes) - done} NOT done, {said}"
+    checks = "; ".join(_verdicts(tasks)[:1])
+    planned = _planned(record, system)
+    lines = [*_exceptions(record, system), *planned, *([] if planned else [said if changes else "nothing to change"])]
+    lines[-1] = _cut("; ".join(part for part in (lines[-1], checks) if part), 160)
+    return [*lines, *_skipped(tasks)]
+
+
 def _exceptions(record: Mapping[str, Any], system: str) -> list[str]:
     """What was put aside to begin at all: a window, a freeze, the lock."""
     guards = [guard for guard in record["guard"] if guard.get("system") == system]
@@ -94,7 +113,8 @@ def _exceptions(record: Mapping[str, Any], system: str) -> list[str]:
 def _skipped(tasks: Sequence[Mapping[str, Any]]) -> list[str]:
     """What a system does not declare, in one line; what could not be done here, with its reason."""
     skipped = [task for task in tasks if task["status"] == "skipped"]
-    undeclared = [str(task["task"]) for task in skipped if task["message"] in CONDITIONAL]
+    undeclared = dict.fromkeys(str(task.get("undeclared") or task["task"]) for task in skipped
+                               if task["message"] in CONDITIONAL)
     lines = [_cut(f"skipped: {task['task']}: {task['message']}", 220) for task in skipped
              if task["message"] not in CONDITIONAL]
     return [*lines, *([_cut(f"not declared: {', '.join(undeclared)}", 110)] if undeclared else [])]

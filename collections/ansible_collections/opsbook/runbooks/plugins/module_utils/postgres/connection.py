@@ -1,0 +1,149 @@
+# Copyright: opsbook contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Connections to PostgreSQL. The only file that imports psycopg2.
+
+`connector(options)` gives a factory; each call of it gives a new connection. Forks and threads share none, so none is
+ever used by two. Nothing waits without end: connecting, a statement and a lock have their time-outs on the server, a dead
+network has one in the kernel, and `opened` hangs up on a server that has stopped answering altogether.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Callable
+
+from ..core.errors import MissingLibrary, Refused
+from .errors import explain, explain_connecting, is_postgres
+
+try:
+    import psycopg2
+    import psycopg2.sql
+
+    sql: Any = psycopg2.sql
+    HAS_PSYCOPG2 = True
+except ImportError:
+    sql = None
+    HAS_PSYCOPG2 = False
+
+Connect = Callable[[], Any]
+
+POSTGRES: dict[str, Any] = {
+    "login_host": {"type": "str", "default": "localhost"},
+    "login_port": {"type": "int", "default": 5432},
+    "login_user": {"type": "str", "default": "postgres"},
+    "login_password": {"type": "str", "no_log": True},
+    "login_db": {"type": "str", "default": "postgres"},
+    "ssl_mode": {"type": "str", "default": "prefer",
+                 "choices": ["allow", "disable", "prefer", "require", "verify-ca", "verify-full"]},
+    "ca_cert": {"type": "path"},
+    "connect_timeout": {"type": "int", "default": 5},
+    "statement_timeout": {"type": "int", "default": 30},
+    "lock_timeout": {"type": "int", "default": 5},
+}
+"""Option specification of every PostgreSQL module: community.postgresql's names, so that habits carry over."""
+
+APPLICATION = "opsbook"
+TIMEOUTS = ("connect_timeout", "statement_timeout", "lock_timeout")
+
+# Beyond the server's own time-out: a server that still answers has said by then that it gave up.
+PATIENCE_MARGIN = 5.0
+PATIENCE = float(POSTGRES["statement_timeout"]["default"]) + PATIENCE_MARGIN
+
+
+def connector(options: Mapping[str, Any]) -> Connect:
+    """A factory of connections for the given options.
+
+    :param options: the options of the postgres doc fragment; what is missing or None has its default
+    :returns: `connect()`, usable from any thread and after a fork; a new connection each time, autocommit on. It raises
+        OperationError: Denied, Missing, ConnectionsExhausted or Unreachable
+    :raises MissingLibrary: when psycopg2 is not installed
+    :raises Refused: for a time-out that is none
+    """
+    if not HAS_PSYCOPG2:
+        raise MissingLibrary("psycopg2", "https://pypi.org/project/psycopg2-binary/")
+    chosen = {name: options[name] if options.get(name) is not None else spec.get("default")
+              for name, spec in POSTGRES.items()}
+    for name in TIMEOUTS:
+        if int(chosen[name]) < 1:
+            raise Refused("connect to PostgreSQL", name, f"{chosen[name]} would wait without end", "Give whole seconds.")
+    return _Connector(chosen)
+
+
+@dataclass(frozen=True)
+class _Connector:
+    """Where to connect and as whom.
+
+    :param options: every option of POSTGRES, with its value
+    """
+
+    options: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which a server that has not answered at all is hung up on."""
+        return float(self.options["statement_timeout"]) + PATIENCE_MARGIN
+
+    def __call__(self) -> Any:
+        chosen = self.options
+        try:
+            connection = psycopg2.connect(**self._arguments())
+        except psycopg2.Error as error:
+            where = f"{place_of(chosen)} as {chosen['login_user']}"
+            raise explain_connecting(error, "connect to PostgreSQL", where) from error
+        connection.autocommit = True
+        return connection
+
+    def _arguments(self) -> dict[str, Any]:
+        chosen = self.options
+        given = {"password": chosen["login_password"], "sslrootcert": chosen["ca_cert"]}
+        seconds = {name: int(chosen[name]) for name in TIMEOUTS}
+        limits = " ".join(f"-c {name}={seconds[name] * 1000}" for name in ("statement_timeout", "lock_timeout"))
+        return {
+            "host": chosen["login_host"], "port": int(chosen["login_port"]), "user": chosen["login_user"],
+            "dbname": chosen["login_db"], "sslmode": chosen["ssl_mode"], "application_name": APPLICATION,
+            "connect_timeout": seconds["connect_timeout"], "options": limits, "client_encoding": "UTF8",
+            "tcp_user_timeout": int(self.patience * 1000), "keepalives_idle": 10, "keepalives_interval": 5,
+            "keepalives_count": 3, **{name: value for name, value in given.items() if value is not None},
+        }
+
+
+def place_of(options: Mapping[str, Any]) -> str:
+    """Host, port and database, as evidence and messages name a server."""
+    return f"{options['login_host']}:{options['login_port']}/{options['login_db']}"
+
+
+@contextmanager
+def opened(connect: Connect, attempted: str, resource: str) -> Iterator[Any]:
+    """A cursor on a connection of its own for the length of the block; the connection is closed at its end.
+
+    :param attempted: what the statements inside do, for the message when one fails
+    :param resource: on what
+    :raises OperationError: for what the server refuses, and when it does not answer
+    """
+    connection = connect()
+    line = socket.socket(fileno=os.dup(connection.fileno()))
+    patience = threading.Timer(getattr(connect, "patience", PATIENCE), _hang_up, [line])
+    patience.daemon = True
+    patience.start()
+    try:
+        yield connection.cursor()
+    except Exception as error:
+        if not is_postgres(error):
+            raise
+        raise explain(error, attempted, resource) from error
+    finally:
+        patience.cancel()
+        patience.join()  # before the descriptor is given back: another connection may get its number
+        line.close()
+        connection.close()
+
+
+def _hang_up(line: socket.socket) -> None:
+    """End the conversation from this side: a server that is frozen answers no cancel request either."""
+    with suppress(OSError):  # the other side was faster
+        line.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,103 @@
+# Copyright: opsbook contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The run lock in a PostgreSQL table with the primary key `system`.
+
+As with DynamoDB, times are the callers': a row keeps the moment its holder wrote, and whoever reads it compares that with
+a clock of their own. Clocks that differ by seconds shift a lease's end by as much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple
+from typing import Any
+
+from ..incident.lease import Lease
+from .connection import Connect, opened, sql
+from .errors import MissingTable
+
+SCHEMA = "public"
+COLUMNS = ("system", "run", "holder", "procedure", "token_digest", "fence", "expires")
+
+# Two that create the table at once would collide in the catalogue, also with IF NOT EXISTS. The number is arbitrary.
+CREATION_LOCK = 7_236_540_091
+
+
+class PostgresLeaseStore:
+    """Leases as rows of one table, every write conditional. Implements incident.lease.LeaseStore.
+
+    Each call has a connection of its own: the store may be shared by threads and survives a fork, and it never meets a
+    connection that died meanwhile.
+    """
+
+    def __init__(self, connect: Connect, table: str = "opsbook_locks") -> None:
+        """:param table: the table's name, with its schema where that is not `public`"""
+        # Never left to search_path: roles that have different ones would each have a lock of their own.
+        schema, _, name = table.rpartition(".")
+        self._connect = connect
+        self._name = name
+        self._table = sql.Identifier(schema or SCHEMA, name)
+
+    def read(self, system: str) -> Lease | None:
+        """The system's row; None where there is none, or no table yet."""
+        query = sql.SQL("SELECT {} FROM {} WHERE system = %s").format(_columns(), self._table)
+        try:
+            with opened(self._connect, "read the run lock", self._resource(system)) as cursor:
+                cursor.execute(query, [system])
+                row = cursor.fetchone()
+        except MissingTable:
+            return None
+        return Lease(*row) if row else None
+
+    def take(self, wanted: Lease, seen: Lease | None) -> bool:
+        """Write the row if its fence still is the one seen. Who takes the first lease of all creates the table."""
+        values = [*astuple(wanted)]
+        if seen is not None:
+            condition = sql.SQL("UPDATE {} SET ({}) = ROW ({}) WHERE system = %s AND fence = %s AND expires = %s")
+            values += [wanted.system, seen.fence, seen.expires]
+        else:
+            condition = sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT (system) DO NOTHING")
+        statement = condition.format(
+            self._table, _columns(), sql.SQL(", ").join([sql.Placeholder()] * len(COLUMNS)))
+        try:
+            return self._write(wanted.system, statement, values)
+        except MissingTable:
+            self._create(wanted.system)
+            return self._write(wanted.system, statement, values)
+
+    def renew(self, system: str, token_digest: str, expires: float) -> bool:
+        """Prolong the lease while its token is ours."""
+        return self._update(system, token_digest, "expires = %s", [expires])
+
+    def release(self, system: str, token_digest: str) -> bool:
+        """End the lease while it is ours; the row stays, for its fence."""
+        return self._update(system, token_digest, "expires = 0, run = '', token_digest = ''", [])
+
+    def _update(self, system: str, token_digest: str, changes: str, values: Sequence[Any]) -> bool:
+        statement = sql.SQL("UPDATE {} SET {} WHERE system = %s AND token_digest = %s").format(
+            self._table, sql.SQL(changes))
+        try:
+            return self._write(system, statement, [*values, system, token_digest])
+        except MissingTable:
+            return False  # where there is no table, nothing is ours
+
+    def _write(self, system: str, statement: Any, values: Sequence[Any]) -> bool:
+        with opened(self._connect, "write the run lock", self._resource(system)) as cursor:
+            cursor.execute(statement, values)
+            return bool(cursor.rowcount == 1)
+
+    def _create(self, system: str) -> None:
+        # One execute is one transaction: the lock is given back with its end, whichever that is.
+        statement = sql.SQL(
+            "SELECT pg_advisory_xact_lock({}); CREATE TABLE IF NOT EXISTS {} (system text PRIMARY KEY, run text NOT NULL, "
+            "holder text NOT NULL, procedure text NOT NULL, token_digest text NOT NULL, fence bigint NOT NULL, "
+            "expires double precision NOT NULL)").format(sql.Literal(CREATION_LOCK), self._table)
+        with opened(self._connect, "create the table of run locks", self._resource(system)) as cursor:
+            cursor.execute(statement)
+
+    def _resource(self, system: str) -> str:
+        return f"{self._name}/{system}"
+
+
+def _columns() -> Any:
+    return sql.SQL(", ").join(sql.Identifier(name) for name in COLUMNS)

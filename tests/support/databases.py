@@ -1,0 +1,128 @@
+"""A PostgreSQL and a Valkey of their own for tests, real servers without a lab around them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import redis
+
+from lab import folders
+from lab.databases import wiring
+from lab.folders import load_settings, read_json, write_json
+from lab.postgres import start_postgres
+from lab.processes import Child, python_command, start_child, stop_children, wait_until
+from lab.valkey import start_valkey
+
+START_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
+
+    child: Child
+    port: int
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """The server exists and answers nothing for the length of the block."""
+        os.kill(self.child.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.child.process.pid, signal.SIGCONT)
+
+
+@dataclass(frozen=True)
+class Postgres(Server):
+    """A running PostgreSQL; the superuser `postgres` needs no password."""
+
+    def options(self, **other: Any) -> dict[str, Any]:
+        """The connection options of a module, as the superuser unless said otherwise."""
+        return {"login_host": "127.0.0.1", "login_port": self.port, **other}
+
+    def connect(self, user: str = "postgres", **other: Any) -> Any:
+        """A connection that commits each statement."""
+        connection = psycopg2.connect(host="127.0.0.1", port=self.port, user=user, **{"dbname": "postgres", **other})
+        connection.autocommit = True
+        return connection
+
+    def execute(self, *statements: str) -> list[tuple[Any, ...]]:
+        """Carry out statements as the superuser; the rows of the last one."""
+        connection = self.connect()
+        try:
+            with connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+                return list(cursor.fetchall()) if cursor.description else []
+        finally:
+            connection.close()
+
+
+@dataclass(frozen=True)
+class Valkey(Server):
+    """A running Valkey with one user, `default`."""
+
+    password: str
+
+    def options(self, **other: Any) -> dict[str, Any]:
+        """The connection options of a module, unencrypted, as the only user unless said otherwise."""
+        return {"login_host": "127.0.0.1", "login_port": self.port, "login_password": self.password, "tls": False, **other}
+
+    def client(self, **other: Any) -> redis.Redis:
+        """A client that prepares the ground."""
+        return redis.Redis(port=self.port, password=self.password, decode_responses=True, **other)
+
+
+@contextmanager
+def running_valkey(folder: Path, password: str) -> Iterator[Valkey]:
+    """Start a Valkey with nothing in it; stop it at the end."""
+    lifeline = folders.take_lock(folder / folders.CHILDREN_LOCK)
+    child, port = start_valkey(folder, lifeline, password)
+    try:
+        yield Valkey(child, port, password)
+    finally:
+        stop_children([child])
+        os.close(lifeline)
+
+
+@contextmanager
+def running_databases(folder: Path, **settings: Any) -> Iterator[dict[str, Any]]:
+    """What a lab with these settings has of databases, without the rest of it; their entries in the lab's status."""
+    write_json(folder / folders.SETTINGS, settings)
+    complete = load_settings(folder)
+    passwords = wiring.new_passwords(complete)
+    write_json(folder / folders.SECRETS, {"databases": passwords})
+    lifeline = folders.take_lock(folder / folders.CHILDREN_LOCK)
+    children: list[Child] = []
+    try:
+        valkey, redis_port = start_valkey(folder, lifeline, passwords.get(wiring.REDIS, ""))
+        children.append(valkey)
+        postgres, port = start_postgres(folder, lifeline, contents=wiring.contents(complete))
+        children.append(postgres)
+        wiring.note_servers(folder, port, redis_port)
+        children.append(start_child("databases", python_command("lab.databases", "--folder", str(folder)), folder, lifeline))
+        wait_until((folder / "databases.json").exists, children[-1], START_SECONDS)
+        yield wiring.status(complete, read_json(folder / folders.SECRETS)["databases"], port, redis_port)
+    finally:
+        stop_children(children)
+        os.close(lifeline)
+
+
+@contextmanager
+def running_postgres(folder: Path) -> Iterator[Postgres]:
+    """Start a PostgreSQL with an empty database `postgres`; stop it at the end."""
+    lifeline = folders.take_lock(folder / folders.CHILDREN_LOCK)
+    child, port = start_postgres(folder, lifeline)
+    try:
+        yield Postgres(child, port)
+    finally:
+        stop_children([child])
+        os.close(lifeline)
