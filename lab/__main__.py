@@ -50,6 +50,10 @@ def _parser() -> argparse.ArgumentParser:
         "--set", action="append", default=[], type=_setting, metavar="KEY=VALUE", dest="settings",
         help=f"change a setting, VALUE in JSON; settings and defaults: {json.dumps(dict(DEFAULT_SETTINGS))}",
     )  # fmt: skip
+    for name, text in (("size", "how many times the usual number of things"), ("seed", "of everything by chance")):
+        start.add_argument(
+            f"--{name}", type=_whole_number, metavar="N", help=f"{text}; the same as --set {name}=N (default 1)"
+        )
     add("down", _down, "stop a lab and remove its folder")
     add("status", _status, "show a running lab").add_argument("--json", action="store_true", help="as JSON")
     add("reset", _reset, "bring a running lab back to its freshly seeded state")
@@ -75,16 +79,24 @@ def _setting(text: str) -> tuple[str, Any]:
     return key, parsed
 
 
+def _whole_number(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
 def _up(folder: Path, options: argparse.Namespace) -> int:
     begun = time.monotonic()
-    status, started = lifecycle.up(folder, dict(options.settings))
+    given = {name: getattr(options, name) for name in ("size", "seed") if getattr(options, name) is not None}
+    settings = {**dict(options.settings), **given}
+    status, started = lifecycle.up(folder, settings)
     if started:
         seconds = time.monotonic() - begun
         say(f"Lab {status['name']} is up after {seconds:.1f} seconds: {_systems(status)}")
     else:
         say(f"Lab {status['name']} is running already, since {status['started']}")
-        if options.settings:
-            complain("--set has no effect on a running lab")
+        if settings:
+            complain("settings have no effect on a running lab")
     _show(status)
     return 0
 

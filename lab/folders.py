@@ -36,7 +36,9 @@ SUPERVISOR_LOG = "supervisor.log"
 OUTSIDE = "outside.json"
 
 DEFAULT_SETTINGS: Mapping[str, Any] = {
-    "systems": ["commerce"],
+    "systems": ["commerce", "analytics", "metering", "media", "reviews"],
+    "size": 1,
+    "seed": 1,
     "task_seconds": 0.4,
     "lock_table": "opsbook-locks",
     "record_bucket": "opsbook-records",

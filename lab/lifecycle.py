@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from lab import folders, postgres, valkey
+from lab import folders
 from lab.control_client import post
+from lab.databases import wiring
 from lab.folders import LabError
 from lab.processes import child_environment, python_command
 
@@ -134,8 +134,7 @@ def reset(folder: Path) -> None:
     for path in ("/lab/reset", "/lab/audit/reset"):
         post(endpoints["aws"], path, {})
     post(endpoints["web"], "/lab/reset", {})
-    valkey.empty(int(urlsplit(endpoints["redis"]).port or 0))
-    postgres.empty(int(urlsplit(endpoints["postgres"]).port or 0))
-    aws = Connector(settings["region"]).connect(endpoints["aws"], settings["account_id"])
+    wiring.reset(folder)
     lay_out(folder, settings["systems"])
-    seed(aws, settings, folders.read_json(folder / folders.SECRETS)["values"])
+    values = folders.read_json(folder / folders.SECRETS)["values"]
+    seed(Connector(settings["region"]), endpoints["aws"], settings, values)

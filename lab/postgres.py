@@ -7,21 +7,19 @@ is kept in the user's cache folder. Nothing in the lab's databases is worth a di
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
-import platform
 import shutil
 import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from lab.folders import OUTSIDE, LabError, write_json
 from lab.identity import Identity, choose_identity
 from lab.ports import on_free_port
+from lab.postgres_templates import Contents, Installation, copy_data, filled_template, plain_template
 from lab.processes import Child, Launch, child_environment, start_child, wait_until
 
 BIN_VARIABLE = "OPSBOOK_LAB_POSTGRES_BIN"
@@ -30,11 +28,11 @@ _SYSTEM_PATTERNS = (
     "/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/opt/postgresql@*/bin",
     "/opt/homebrew/opt/postgresql@*/bin",
 )  # fmt: skip
-_INITDB_OPTIONS = ("-U", "postgres", "-A", "trust", "--encoding=UTF8", "--locale=C", "--no-sync")
 _START_SECONDS = 30.0
 _EMPTY = r"""
 SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database WHERE NOT datistemplate \gexec
-SELECT format('DROP ROLE %I', rolname) FROM pg_roles WHERE rolname <> 'postgres' AND rolname !~ '^pg_' \gexec
+SELECT format('DROP ROLE %I', rolname) FROM pg_roles WHERE rolname <> 'postgres' AND rolname !~ '^pg_'
+  AND NOT EXISTS (SELECT FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass AND refobjid = pg_roles.oid) \gexec
 ALTER SYSTEM RESET ALL;
 SELECT pg_reload_conf();
 CREATE DATABASE postgres;
@@ -47,19 +45,12 @@ _SERVER_SETTINGS = {
     "synchronous_commit": "off",
     "shared_buffers": "32MB",
     "max_connections": "50",
+    "min_wal_size": "32MB",
     "shared_preload_libraries": "pg_stat_statements",
     "compute_query_id": "on",
     "track_io_timing": "on",
     "logging_collector": "off",
 }
-
-
-@dataclass(frozen=True)
-class Installation:
-    """Where PostgreSQL's programs are, and how they were found (setting, wheel or system)."""
-
-    bin: Path
-    source: str
 
 
 def find_installation(environ: Mapping[str, str]) -> Installation:
@@ -93,15 +84,33 @@ def _complete(folder: Path) -> bool:
     return all(os.access(folder / program, os.X_OK) for program in _NEEDED)
 
 
-def start_postgres(folder: Path, lifeline: int, identity: Identity | None = None) -> tuple[Child, int]:
-    """Start a server with an empty database `postgres` and return it with its port, ready for use."""
+def start_postgres(
+    folder: Path, lifeline: int, identity: Identity | None = None, contents: Contents | None = None
+) -> tuple[Child, int]:
+    """Start a server and return it with its port, ready for use.
+
+    It has an empty database `postgres`, and what `contents` has put into its template.
+    """
     installation = find_installation(os.environ)
     identity = identity or choose_identity(folder, installation.bin / "postgres")
     place = _place(folder, identity)
     if not identity.can_reach(installation.bin / "postgres"):
         installation = _copy_installation(installation, place)
+    template = plain_template(installation, identity, place)
+    if contents is not None:
+        template = filled_template(
+            template, contents, identity, place, lambda data: _serve(installation, identity, data, folder, lifeline))
     data = place / "postgres"
-    _copy_template(installation, identity, data)
+    copy_data(template, identity, data)
+    if contents is not None:
+        (data / "pg_hba.conf").write_text(contents.access, encoding="ascii")
+    return _serve(installation, identity, data, folder, lifeline)
+
+
+def _serve(
+    installation: Installation, identity: Identity, data: Path, folder: Path, lifeline: int
+) -> tuple[Child, int]:
+    """Start a server on a data folder and wait until it is ready."""
     launch = Launch(
         # An immediate shutdown: the data is thrown away, and its folder may be gone already.
         stop_signal=signal.SIGQUIT, death_signal=signal.SIGQUIT, before_exec=identity.before_exec,
@@ -128,7 +137,10 @@ def _is_ready(data: Path, pid: int) -> bool:
 
 
 def empty(port: int) -> None:
-    """Drop everything that was created since the start; raises LabError with the server's words."""
+    """Drop everything that was created since the start; raises LabError with the server's words.
+
+    Template databases stay, and with them the roles that own something in them.
+    """
     psql = find_installation(os.environ).bin / "psql"
     command = [str(psql), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-h", "127.0.0.1", "-p", str(port)]
     result = subprocess.run(
@@ -162,53 +174,3 @@ def _copy_installation(installation: Installation, place: Path) -> Installation:
     if libraries.is_dir():
         shutil.copytree(libraries, target.with_name(libraries.name), symlinks=True)
     return Installation(target / installation.bin.parent.name / "bin", installation.source)
-
-
-def _copy_template(installation: Installation, identity: Identity, data: Path) -> None:
-    """Fill the data folder; owned by the user that the server runs as."""
-    shutil.copytree(_template(installation, identity, data.parent), data)
-    if identity.owner:
-        for path in (data, *data.rglob("*")):
-            os.chown(path, *identity.owner)
-
-
-def _template(installation: Installation, identity: Identity, workplace: Path) -> Path:
-    """The cached, never started data folder of this installation; made on first use."""
-    template = cache_folder(os.environ) / f"postgres-{_fingerprint(installation, identity)}"
-    if template.is_dir():
-        return template
-    draft = workplace / "postgres-template"
-    environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"}
-    command = [str(installation.bin / "initdb"), "-D", str(draft), *_INITDB_OPTIONS]
-    result = identity.run(command, env=environment, cwd=workplace)
-    if result.returncode != 0:
-        raise LabError(f"initdb failed with code {result.returncode}:\n{result.stdout[-2000:]}")
-    return _publish(draft, template)
-
-
-def _publish(draft: Path, template: Path) -> Path:
-    """Put a finished data folder into the cache; when another lab did so first, theirs is as good."""
-    template.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=template.parent, prefix=".draft-"))
-    try:
-        shutil.copytree(draft, scratch / "data")
-        (scratch / "data").rename(template)
-    except OSError:
-        if not template.is_dir():
-            raise
-    finally:
-        shutil.rmtree(scratch)
-        shutil.rmtree(draft)
-    return template
-
-
-def _fingerprint(installation: Installation, identity: Identity) -> str:
-    """Tells servers apart that need data folders of their own: by version and machine."""
-    version = identity.run([str(installation.bin / "postgres"), "--version"]).stdout
-    return hashlib.sha256(f"{version}{platform.machine()} {_INITDB_OPTIONS}".encode()).hexdigest()[:16]
-
-
-def cache_folder(environ: Mapping[str, str]) -> Path:
-    """The user's cache folder of this project."""
-    base = environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "opsbook"

@@ -21,6 +21,8 @@ from types import FrameType
 from typing import Any
 
 from lab import folders
+from lab.accounts import SYSTEMS, accounts
+from lab.databases import wiring
 from lab.estate.secrets import ACCESS_KEY, canaries, new_secrets
 from lab.estate.systems import ESTATES
 from lab.folders import LabError, load_settings, read_json, write_json
@@ -68,15 +70,22 @@ class Supervisor:
 
     def _start(self) -> None:
         """Start everything; the slow ones first, so that the others start while those read their libraries."""
+        unknown = [system for system in self._settings["systems"] if system not in SYSTEMS]
+        if unknown:
+            raise LabError(f"the lab has no system {', '.join(unknown)}; it knows {', '.join(SYSTEMS)}")
         secrets = new_secrets(ESTATES[system] for system in self._settings["systems"])
+        secrets["databases"] = passwords = wiring.new_passwords(self._settings)
         write_json(self._folder / folders.SECRETS, secrets)
         write_json(self._folder / folders.CANARIES, list(canaries(secrets)))
         aws = self._python("aws")
         seeding = self._python("estate")
         web = self._python("web")
-        redis_port = self._server(*start_valkey(self._folder, self._lifeline))
-        postgres_port = self._server(*start_postgres(self._folder, self._lifeline))
-        for child in (aws, web):
+        redis_port = self._server(*start_valkey(self._folder, self._lifeline, passwords.get(wiring.REDIS, "")))
+        contents = wiring.contents(self._settings)
+        postgres_port = self._server(*start_postgres(self._folder, self._lifeline, contents=contents))
+        wiring.note_servers(self._folder, postgres_port, redis_port)
+        databases = [self._python("databases")] if contents else []
+        for child in (aws, web, *databases):
             wait_until((self._folder / f"{child.name}.json").exists, child, _START_SECONDS)
         self._wait_for_seeding(seeding)
         write_json(self._folder / folders.STATUS, self._status(secrets, postgres_port, redis_port))
@@ -108,6 +117,9 @@ class Supervisor:
             "pid": os.getpid(),
             "started": started.isoformat(timespec="seconds"),
             "systems": self._settings["systems"],
+            "size": self._settings["size"],
+            "seed": self._settings["seed"],
+            "accounts": accounts(self._settings),
             "endpoints": {
                 "aws": f"http://127.0.0.1:{aws['port']}",
                 "postgres": f"postgresql://postgres@127.0.0.1:{postgres_port}/postgres",
@@ -116,6 +128,7 @@ class Supervisor:
                 "smtp": f"127.0.0.1:{web['smtp']}",
                 "dns": f"127.0.0.1:{web['dns']}",
             },
+            **wiring.status(self._settings, secrets["databases"], postgres_port, redis_port),
             "credentials": {"access_key": ACCESS_KEY, "secret_key": secrets["secret_key"]},
             "receivers": secrets["receivers"],
             "lock_table": self._settings["lock_table"],

@@ -8,7 +8,7 @@ import os
 import warnings
 from pathlib import Path
 
-from lab.aws.settings import ACCOUNT_VARIABLE, Settings, load_settings
+from lab.aws.settings import Settings, load_settings
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -27,8 +27,10 @@ def serve(folder: Path, port: int, settings: Settings, extensions: list[str] | N
     """Serve until the process ends."""
     # moto warns about error codes that botocore's models leave out; the lab prints nothing.
     warnings.simplefilter("ignore")
-    os.environ[ACCOUNT_VARIABLE] = settings.account_id
-    from lab.aws import cloudtrail, shortcuts
+    from lab.aws import shortcuts
+
+    shortcuts.before_moto()
+    from lab.aws import cloudtrail
     from lab.aws.app import LabApplication
     from lab.aws.control import ControlRoutes
     from lab.aws.extensions import EXTENSIONS, install_all
@@ -39,9 +41,11 @@ def serve(folder: Path, port: int, settings: Settings, extensions: list[str] | N
     application = LabApplication(folder, settings, control)
     names = extensions if extensions is not None else list(EXTENSIONS)
     install_all(control, names)
-    cloudtrail.install(application.audit, settings)
+    cloudtrail.install(application.audit)
     if "ecs" in names:
         control.call("ecs/settings", {"task_seconds": settings.task_seconds})
+    if "chance" in names:
+        control.call("seed", {"seed": settings.seed})
     server = bind(port, application)
     # moto builds addresses of its own (queue URLs) from this.
     os.environ["MOTO_PORT"] = str(server.port)

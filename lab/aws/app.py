@@ -16,13 +16,17 @@ from moto.core.base_backend import BackendDict
 from moto.core.config import default_user_config
 from moto.core.model_instances import reset_model_data
 from moto.moto_api import state_manager
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
-from lab.aws.audit import SEEDER_ACCESS_KEY, AuditLog, principal_of
+from lab.accounts import Place
+from lab.aws import backends
+from lab.aws.audit import SEEDER_ACCESS_KEY, AuditLog
 from lab.aws.call import Call, resolve_call
+from lab.aws.callers import ACCOUNT_HEADER, caller_of
 from lab.aws.control import ControlError, ControlRoutes
 from lab.aws.fault_replies import Reply, deny_code, deny_message, error_reply, throttle_code
 from lab.aws.faults import Fault, FaultBook, Injection
+from lab.aws.late import extended
 from lab.aws.locks import service_lock
 from lab.aws.outcome import CONNECTION_DROPPED, outcome_of
 from lab.aws.server import ConnectionDropped
@@ -37,7 +41,7 @@ class Dispatcher(DomainDispatcherApplication):  # type: ignore[misc]  # moto is 
     """moto's choice of a backend, remembered: moto's own lists a folder and tries 200 patterns for each request."""
 
     def __init__(self) -> None:
-        super().__init__(create_backend_app)
+        super().__init__(extended())
         self._backends: dict[str, str] = {}
 
     def get_backend_for_host(self, host: str | None) -> str | None:
@@ -93,14 +97,22 @@ class LabApplication:
             request = json.loads(body or b"{}")
             if not isinstance(request, dict):
                 raise ControlError("the body of a control request is a JSON object")
-            answer, status = self._control.call(route, request), HTTPStatus.OK
+            with backends.at(self._place(request)):
+                answer, status = self._control.call(route, request), HTTPStatus.OK
         except (ControlError, json.JSONDecodeError) as error:
             answer, status = {"error": str(error)}, HTTPStatus.BAD_REQUEST
         return Reply(_status_line(status), [("Content-Type", "application/json")], json.dumps(answer).encode())
 
+    def _place(self, request: dict[str, Any]) -> Place:
+        """What a control request is about; the lab's own account and region where it does not say."""
+        account, region = request.get("account"), request.get("region")
+        return Place(str(account or self._settings.account_id), str(region or self._settings.region))
+
     def _answer_call(self, environ: dict[str, Any], body: bytes) -> Reply:
         started = time.perf_counter()
         call = resolve_call(environ, body)
+        call.caller = caller_of(environ, call.access_key, self._settings.account_id)
+        environ = {**environ, ACCOUNT_HEADER: call.caller.account}
         seeding = call.access_key == SEEDER_ACCESS_KEY
         injection = Injection() if seeding else self.faults.decide(call, self.audit.purpose(call))
         if injection.delay:
@@ -125,14 +137,13 @@ class LabApplication:
             message = "Rate exceeded"
         else:
             code, status = deny_code(call)
-            principal = principal_of(call.access_key, self._settings.account_id)
-            message = deny_message(call, principal, self._settings.account_id)
+            message = deny_message(call)
         return error_reply(call, fault.code or code, message, status)
 
     def _execute(self, call: Call, environ: dict[str, Any], body: bytes) -> Reply:
         """Let moto carry out the call; what it does not implement is answered as an error that clients understand."""
         try:
-            with service_lock(call.service):
+            with backends.at(Place(call.caller.account, call.region)), service_lock(call.service):
                 reply = self._ask_moto(environ, body)
         except NotImplementedError as error:
             return self._not_implemented(call, str(error))
@@ -169,10 +180,12 @@ class LabApplication:
 
 
 def configure_moto() -> None:
-    """Settle what moto must do before its backends exist: functions without docker, tasks that keep running."""
+    """Settle what moto must do before its backends exist: functions without docker, tasks that keep running,
+    distributions that are deployed at once."""
     default_user_config["lambda"] = {"use_docker": False}
     default_user_config["batch"] = {"use_docker": False}
     state_manager.set_transition("ecs::task", {"progression": "manual", "times": 10**9})
+    state_manager.set_transition("cloudfront::distribution", {"progression": "immediate"})
 
 
 def _read_body(environ: dict[str, Any]) -> bytes:

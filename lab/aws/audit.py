@@ -7,7 +7,6 @@ leave no lines.
 from __future__ import annotations
 
 import json
-import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -42,7 +41,9 @@ class AuditLog:
             "time": "",
             "service": call.service,
             "action": call.action,
-            "principal": principal_of(call.access_key, self._settings.account_id),
+            "principal": call.caller.principal,
+            "account": call.caller.account,
+            "region": call.region,
             "changing": is_changing(call.service, call.action),
             "purpose": self.purpose(call),
             "parameters": redact(call.parameters),
@@ -83,15 +84,6 @@ class AuditLog:
         def reset_audit(_: Mapping[str, Any]) -> dict[str, Any]:
             self.clear()
             return {}
-
-
-def principal_of(access_key: str, account_id: str) -> str:
-    """The access key id, or `assumed-role/<role>/<session>` for temporary credentials that this lab handed out."""
-    models = sys.modules.get("moto.sts.models")
-    if models is None or not access_key.startswith("ASIA"):
-        return access_key
-    role = models.sts_backends[account_id]["aws"].get_assumed_role_from_access_key(access_key)
-    return role.arn.split(":", 5)[-1] if role else access_key
 
 
 def _table_names(parameters: Mapping[str, Any]) -> list[Any]:

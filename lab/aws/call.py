@@ -17,6 +17,8 @@ from moto.core.routing import get_service_router
 from moto.core.utils import get_service_model
 from werkzeug.exceptions import HTTPException
 
+from lab.aws.callers import Caller
+
 # Services whose boto3 name differs from the name in a request's credential scope.
 _BOTO3_NAMES = {
     "monitoring": "cloudwatch",
@@ -28,6 +30,8 @@ _BOTO3_NAMES = {
     "access-analyzer": "accessanalyzer",
 }
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]*)/([^/]+)/aws4_request")
+# Services without regions sign for this one, and so do requests that nobody signed.
+_FIRST_REGION = "us-east-1"
 _CLASSIC_BALANCER_VERSION = "2012-06-01"
 
 
@@ -41,22 +45,24 @@ class Call:
     access_key: str
     parameters: dict[str, Any] = field(default_factory=dict)
     model: ServiceModel | None = None
+    region: str = _FIRST_REGION
+    caller: Caller = field(default_factory=lambda: Caller("", ""))
 
 
 def resolve_call(environ: dict[str, Any], body: bytes) -> Call:
-    """Find out which call a request is.
+    """Find out which call a request is; who makes it is filled in by the application.
 
     A request that fits no operation of its service gets the action "Unknown"; that is for moto to refuse.
     """
-    access_key, service = _credential_scope(environ)
+    access_key, region, service = _credential_scope(environ)
     service = _boto3_name(service, environ, body)
     try:
         model = get_service_model(service)
     except UnknownServiceError:
         target = environ.get("HTTP_X_AMZ_TARGET", "Unknown").rsplit(".", 1)[-1]
-        return Call(service, target, "json", access_key, _json_object(body))
+        return Call(service, target, "json", access_key, _json_object(body), region=region)
     protocol = _protocol(model, environ)
-    call = Call(service, "Unknown", protocol, access_key, model=model)
+    call = Call(service, "Unknown", protocol, access_key, model=model, region=region)
     if "HTTP_X_AMZ_TARGET" in environ:
         call.action = environ["HTTP_X_AMZ_TARGET"].rsplit(".", 1)[-1]
         call.parameters = _json_object(body)
@@ -65,21 +71,23 @@ def resolve_call(environ: dict[str, Any], body: bytes) -> Call:
     return call
 
 
-def _credential_scope(environ: dict[str, Any]) -> tuple[str, str]:
-    """Access key and signing name, from the Authorization header or a presigned query."""
+def _credential_scope(environ: dict[str, Any]) -> tuple[str, str, str]:
+    """Access key, region and signing name, from the Authorization header or a presigned query."""
     match = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
     if match:
-        return match.group(1), match.group(3).lower()
+        return match.group(1), match.group(2) or _FIRST_REGION, match.group(3).lower()
     presigned = parse_qs(environ.get("QUERY_STRING", "")).get("X-Amz-Credential", [""])[0].split("/")
     if len(presigned) == 5:
-        return presigned[0], presigned[3].lower()
-    return "anonymous", "s3"
+        return presigned[0], presigned[2] or _FIRST_REGION, presigned[3].lower()
+    return "anonymous", _FIRST_REGION, "s3"
 
 
 def _boto3_name(signing_name: str, environ: dict[str, Any], body: bytes) -> str:
     path = environ.get("PATH_INFO", "")
     if signing_name == "elasticloadbalancing" and f"Version={_CLASSIC_BALANCER_VERSION}".encode() in body:
         return "elb"
+    if signing_name == "apigateway" and path.startswith("/v2/"):
+        return "apigatewayv2"
     if signing_name == "ses" and path.startswith("/v2/"):
         return "sesv2"
     if signing_name == "s3" and path.startswith("/v20180820/"):

@@ -17,8 +17,9 @@ from moto.core.exceptions import JsonRESTError
 from moto.core.responses import ActionResult
 
 from lab.aws.audit import AuditLog
+from lab.aws.backends import here
+from lab.aws.callers import Caller, arn_of
 from lab.aws.outcome import CONNECTION_DROPPED
-from lab.aws.settings import Settings
 
 _DATA_EVENTS: dict[str, frozenset[str]] = {
     "cloudwatch": frozenset({"GetMetricData", "PutMetricData"}),
@@ -31,6 +32,8 @@ _DATA_EVENTS: dict[str, frozenset[str]] = {
     "s3": frozenset({"CopyObject", "DeleteObject", "DeleteObjects", "GetObject", "HeadObject", "PutObject"}),
     "sqs": frozenset({"DeleteMessage", "ReceiveMessage", "SendMessage"}),
 }  # fmt: skip
+_WORLDWIDE = frozenset({"cloudfront", "iam", "route53"})
+_WORLDWIDE_REGION = "us-east-1"
 _SOURCES = {"cloudwatch": "monitoring", "elbv2": "elasticloadbalancing"}
 # Parameters that name what a call is about, with the resource type CloudTrail gives.
 _RESOURCE_TYPES = {
@@ -54,18 +57,18 @@ _HISTORY = timedelta(days=90)
 _LARGEST_PAGE = 50
 
 
-def install(audit: AuditLog, settings: Settings) -> None:
-    """Give moto's CloudTrail the action LookupEvents, fed by the audit log."""
+def install(audit: AuditLog) -> None:
+    """Give moto's CloudTrail the action LookupEvents, fed by the audit log: the events of one account and region."""
 
     def lookup_events(self: CloudTrailResponse) -> ActionResult:
         request = json.loads(self.body or "{}")
-        events = [event_of(entry, settings) for entry in reversed(audit.entries()) if _is_management(entry)]
+        events = [event_of(entry) for entry in reversed(audit.entries()) if _is_management(entry) and _is_here(entry)]
         return ActionResult(select_events(events, request))
 
     CloudTrailResponse.lookup_events = lookup_events
 
 
-def event_of(entry: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+def event_of(entry: Mapping[str, Any]) -> dict[str, Any]:
     """The CloudTrail event of one line of the audit log."""
     source = f"{_SOURCES.get(entry['service'], entry['service'])}.amazonaws.com"
     principal = str(entry["principal"])
@@ -81,10 +84,10 @@ def event_of(entry: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
         "eventCategory": "Management",
         "managementEvent": True,
         "readOnly": not entry["changing"],
-        "awsRegion": settings.region,
-        "recipientAccountId": settings.account_id,
+        "awsRegion": _region(entry),
+        "recipientAccountId": entry["account"],
         "sourceIPAddress": "127.0.0.1",
-        "userIdentity": _identity(principal, settings.account_id),
+        "userIdentity": _identity(Caller(entry["account"], principal)),
         "requestParameters": entry["parameters"] or None,
     }
     if entry["outcome"] != "ok":
@@ -131,10 +134,20 @@ def _is_management(entry: Mapping[str, Any]) -> bool:
     return entry["action"] not in _DATA_EVENTS.get(entry["service"], frozenset())
 
 
-def _identity(principal: str, account_id: str) -> dict[str, Any]:
-    if principal.startswith("assumed-role/"):
-        return {"type": "AssumedRole", "arn": f"arn:aws:sts::{account_id}:{principal}", "accountId": account_id}
-    return {"type": "IAMUser", "userName": principal, "accessKeyId": principal, "accountId": account_id}
+def _is_here(entry: Mapping[str, Any]) -> bool:
+    return (entry["account"], _region(entry)) == (here().account, here().region)
+
+
+def _region(entry: Mapping[str, Any]) -> str:
+    """Where the event is recorded: those of worldwide services are in us-east-1."""
+    return _WORLDWIDE_REGION if entry["service"] in _WORLDWIDE else str(entry["region"])
+
+
+def _identity(caller: Caller) -> dict[str, Any]:
+    if caller.principal.startswith("assumed-role/"):
+        return {"type": "AssumedRole", "arn": arn_of(caller), "accountId": caller.account}
+    name = caller.principal
+    return {"type": "IAMUser", "userName": name, "accessKeyId": name, "accountId": caller.account}
 
 
 def _resources(parameters: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -11,15 +11,20 @@ from datetime import datetime
 from typing import Any
 
 from moto.cloudwatch.exceptions import InvalidParameterCombination, InvalidParameterValue, ValidationError
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 
 from lab.aws import cloudwatch_alarms
+from lab.aws.backends import regional
+from lab.aws.chance import seed
 from lab.aws.cloudwatch_alarms import invalid_token
-from lab.aws.control import ControlRoutes
+from lab.aws.control import ControlError, ControlRoutes
 from lab.aws.metric_math import Series, UnsupportedExpression, evaluate
-from lab.aws.metric_store import Bucket, SeriesKey, all_series, buckets, is_known, series_key, statistic
+from lab.aws.metric_statistics import is_known, statistic
+from lab.aws.metric_store import Bucket, SeriesKey, Window, buckets, known_series, series_key, signals
 from lab.aws.paging import BadToken, page_of
+from lab.aws.signals import parse_signal
 
 _MOST_POINTS = 100_800
 _MOST_QUERIES = 500
@@ -34,6 +39,22 @@ def install(control: ControlRoutes) -> None:
     CloudWatchResponse.get_metric_statistics = _get_metric_statistics
     CloudWatchResponse.list_metrics = _list_metrics
     cloudwatch_alarms.install()
+    control.route("metrics/signals")(_add_signals)
+
+
+# --- signals ---------------------------------------------------------------------------------------------------------
+
+
+def _add_signals(body: Mapping[str, Any]) -> dict[str, Any]:
+    """`metrics/signals` {"signals": [...]}: series of this account and region that are evaluated when read."""
+    known = signals(regional(cloudwatch_backends))
+    try:
+        for item in body["signals"]:
+            dimensions = frozenset((str(name), str(value)) for name, value in item.get("dimensions", {}).items())
+            known[str(item["namespace"]), str(item["name"]), dimensions] = parse_signal(item)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ControlError(f"signals is a list of objects with namespace, name and level: {error!r}") from error
+    return {"signals": len(known)}
 
 
 # --- GetMetricData ---------------------------------------------------------------------------------------------------
@@ -80,10 +101,10 @@ def _metric_stat(self: CloudWatchResponse, wanted: Mapping[str, Any], start: dat
     _check_period(period)
     _check_statistic(wanted["Stat"])
     key = series_key(metric["Namespace"], metric["MetricName"], metric.get("Dimensions"))
-    data = all_series(self.cloudwatch_backend).get(key, [])
+    window = Window.asked(start, end, period)
     values = {
-        bucket.start: statistic(wanted["Stat"], bucket.data)
-        for bucket in buckets(data, start, end, period, wanted.get("Unit"))
+        bucket.start: statistic(wanted["Stat"], bucket)
+        for bucket in buckets(self.cloudwatch_backend, key, window, wanted.get("Unit"), seed())
     }
     return {moment: value for moment, value in values.items() if value is not None}
 
@@ -130,10 +151,10 @@ def _get_metric_statistics(self: CloudWatchResponse) -> ActionResult:
     for name in [*simple, *extended]:
         _check_statistic(name)
     key = series_key(request["Namespace"], request["MetricName"], request.get("Dimensions"))
-    data = all_series(self.cloudwatch_backend).get(key, [])
-    points = [
-        _point(bucket, simple, extended) for bucket in buckets(data, start, end, period, request.get("Unit"))
-    ]
+    found = buckets(
+        self.cloudwatch_backend, key, Window.asked(start, end, period), request.get("Unit"), seed()
+    )
+    points = [_point(bucket, simple, extended) for bucket in found]
     # AWS gives the points in no particular order; a client that relies on one must fail here as well.
     random.Random(len(points)).shuffle(points)
     return ActionResult({"Label": request["MetricName"], "Datapoints": points})
@@ -154,9 +175,9 @@ def _check_statistics(simple: bool, extended: bool, start: datetime, end: dateti
 
 
 def _point(bucket: Bucket, simple: list[str], extended: list[str]) -> dict[str, Any]:
-    point: dict[str, Any] = {"Timestamp": bucket.start, "Unit": bucket.data[0].unit or "None"}
-    point |= {name: statistic(name, bucket.data) for name in simple}
-    percentiles = {name: statistic(name, bucket.data) for name in extended}
+    point: dict[str, Any] = {"Timestamp": bucket.start, "Unit": bucket.unit or "None"}
+    point |= {name: statistic(name, bucket) for name in simple}
+    percentiles = {name: statistic(name, bucket) for name in extended}
     known = {name: value for name, value in percentiles.items() if value is not None}
     return {**point, "ExtendedStatistics": known} if known else point
 
@@ -180,7 +201,7 @@ def _check_period(period: int) -> None:
 def _list_metrics(self: CloudWatchResponse) -> ActionResult:
     request = self._get_params()
     found = sorted(
-        (key for key in all_series(self.cloudwatch_backend) if _is_listed(key, request)),
+        (key for key in known_series(self.cloudwatch_backend) if _is_listed(key, request)),
         key=_sortable,
     )
     try:

@@ -15,6 +15,7 @@ from moto.ecs.models import ecs_backends
 from moto.ecs.responses import EC2ContainerServiceResponse as EcsResponse
 
 from lab.aws.backdate import register_backdate
+from lab.aws.backends import here, regional
 from lab.aws.control import ControlError, ControlRoutes
 from lab.aws.ecs_history_actions import HistoryActions
 from lab.aws.ecs_rollout import RolloutError
@@ -57,17 +58,21 @@ class EcsControl:
         self._state = state
 
     def failing_images(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """`{"image": name or pattern, "reason": text}`: deployments that start from now fail; reason null heals."""
-        image, reason = body.get("image"), body.get("reason")
+        """`{"image": name or pattern, "reason": text}`: deployments that start from now fail; reason null heals.
+
+        With `account`, only those of that account.
+        """
+        image, reason, account = body.get("image"), body.get("reason"), body.get("account")
         if not isinstance(image, str) or not image or "reason" not in body or not isinstance(reason, str | None):
             raise ControlError('ecs/failing-images needs "image" (text) and "reason" (text, or null to heal)')
         with service_lock("ecs"):
-            known = self._state.images.failures()
+            images = self._state.images_of(str(account)) if account else self._state.images
+            known = images.failures()
             if reason is None and image not in known:
                 raise ControlError(f"image {image!r} does not fail; failing: {', '.join(sorted(known)) or 'none'}")
             self._state.advance()
-            self._state.images.fail(image, reason)
-            return {"failing": self._state.images.failures()}
+            images.fail(image, reason)
+            return {"failing": images.failures()}
 
     def settings(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """`{"task_seconds": number}`: how long a task takes to start; it stays so until told otherwise."""
@@ -107,10 +112,10 @@ class EcsControl:
             rollout.advance(self._state.clock())
 
     def _find(self, cluster: str, name: str) -> EcsService:
-        for account, region, in_cluster, service in self._state.services:
-            if (in_cluster, service) == (cluster, name):
-                found = self._state.find(ecs_backends[account][region], cluster, name)
-                if found is not None and found.rollout.deployments:
-                    return found
-        known = ", ".join(sorted(f"{key[2]}/{key[3]}" for key in self._state.services)) or "none"
+        found = self._state.find(regional(ecs_backends), cluster, name)
+        if found is not None and found.rollout.deployments:
+            return found
+        place = here()
+        keys = [key for key in self._state.services if key[:2] == (place.account, place.region)]
+        known = ", ".join(sorted(f"{key[2]}/{key[3]}" for key in keys)) or "none"
         raise ControlError(f"no ECS service {cluster}/{name}; known: {known}")

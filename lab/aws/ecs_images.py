@@ -14,7 +14,9 @@ from lab.aws.ecs_model import CANNOT_PULL, ContainerImage
 class ImageRegistry:
     """Resolves image references; tests declare some of them broken."""
 
-    def __init__(self) -> None:
+    def __init__(self, common: ImageRegistry | None = None) -> None:
+        """A registry; what fails in `common` fails in it too."""
+        self._common = common
         self._failures: dict[str, str] = {}
 
     def fail(self, pattern: str, reason: str | None) -> None:
@@ -28,6 +30,9 @@ class ImageRegistry:
         """The failing patterns and their reasons."""
         return dict(self._failures)
 
+    def _all_failures(self) -> dict[str, str]:
+        return {**(self._common.failures() if self._common else {}), **self._failures}
+
     def clear(self) -> None:
         """Heal everything."""
         self._failures.clear()
@@ -38,8 +43,9 @@ class ImageRegistry:
         An image that cannot be pulled has no digest. One that starts and then fails has a digest of its own: in life
         too, a broken image behind an old tag is a new image.
         """
-        patterns = [pattern for pattern in self._failures if pattern == image or fnmatchcase(image, pattern)]
-        reason = self._failures[patterns[-1]] if patterns else None
+        failures = self._all_failures()
+        patterns = [pattern for pattern in failures if pattern == image or fnmatchcase(image, pattern)]
+        reason = failures[patterns[-1]] if patterns else None
         if reason is not None and reason.startswith(CANNOT_PULL):
             return ContainerImage(container, image, None, reason)
         if "@sha256:" in image:
@@ -60,7 +66,7 @@ class ImageRegistry:
             return self.resolve(image.container, image.image)
         # A tag that fails by now does not matter here; only a pattern with a digest in it means the image itself.
         pinned = f"{repository(image.image)}@{image.digest}"
-        reason = next((self._failures[p] for p in self._failures if "@" in p and fnmatchcase(pinned, p)), None)
+        reason = next((why for p, why in self._all_failures().items() if "@" in p and fnmatchcase(pinned, p)), None)
         return replace(image, failure=reason) if reason else image
 
 

@@ -62,15 +62,21 @@ class EcsState:
     images: ImageRegistry = field(default_factory=ImageRegistry)
     timing: Timing = field(default_factory=Timing)
     services: dict[tuple[str, str, str, str], EcsService] = field(default_factory=dict)
+    _of_accounts: dict[str, ImageRegistry] = field(default_factory=dict)
 
     def reset(self) -> None:
         """Forget all services and failing images."""
         self.services.clear()
         self.images.clear()
+        self._of_accounts.clear()
+
+    def images_of(self, account: str) -> ImageRegistry:
+        """The images as one account's services meet them: what fails everywhere, and what fails there."""
+        return self._of_accounts.setdefault(account, ImageRegistry(self.images))
 
     def add(self, backend: EC2ContainerServiceBackend, stored: MotoService, inputs: dict[str, Any]) -> EcsService:
         """Remember a new service."""
-        rollout = ServiceRollout(stored.name, self.clock(), self.images, self.timing)
+        rollout = ServiceRollout(stored.name, self.clock(), self.images_of(backend.account_id), self.timing)
         service = EcsService(
             backend.region_name, backend.account_id, stored.cluster_name, stored.name, inputs, stored, rollout
         )

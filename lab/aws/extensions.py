@@ -9,10 +9,13 @@ from lab.aws.control import ControlRoutes
 
 EXTENSIONS = (
     "backdate",
+    "bulk",
+    "chance",
     "cloudwatch",
     "dynamodb_backups",
     "ecs",
     "lambda_functions",
+    "late",
     "logs",
     "objects",
     "secrets",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 from lab.aws.call import Call
+from lab.aws.callers import arn_of
 
 _DYNAMODB_DATA_ACTIONS = {
     "BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "TransactGetItems",
@@ -55,18 +56,13 @@ def deny_code(call: Call) -> tuple[str, int]:
     return "AccessDeniedException", 403 if call.protocol == "rest-json" else 400
 
 
-def deny_message(call: Call, principal: str, account_id: str) -> str:
+def deny_message(call: Call) -> str:
     """What IAM says about a denied call."""
-    user = (
-        f"arn:aws:sts::{account_id}:{principal}"
-        if principal.startswith("assumed-role/")
-        else f"arn:aws:iam::{account_id}:user/{principal}"
-    )
     prefix = _IAM_PREFIXES.get(call.service, call.service)
     action = _IAM_ACTIONS.get((call.service, call.action), call.action)
     return (
-        f"User: {user} is not authorized to perform: {prefix}:{action} because no identity-based policy allows "
-        f"the {prefix}:{action} action"
+        f"User: {arn_of(call.caller)} is not authorized to perform: {prefix}:{action} because no identity-based policy "
+        f"allows the {prefix}:{action} action"
     )
 
 

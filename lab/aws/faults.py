@@ -32,6 +32,7 @@ class Fault:
     when: str = "before"
     code: str | None = None
     except_purpose: str | None = None
+    account: str | None = None
 
     def matches(self, call: Call, purpose: str) -> bool:
         """Whether the rule is about this call."""
@@ -39,6 +40,7 @@ class Fault:
             self.service in ("*", call.service)
             and self.action in ("*", call.action)
             and self.except_purpose != purpose
+            and self.account in (None, call.caller.account)
         )
 
 

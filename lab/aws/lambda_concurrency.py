@@ -42,6 +42,13 @@ def forget(function: LambdaFunction, qualifier: str) -> None:
     _configurations(function).pop(qualifier, None)
 
 
+def provision(function: LambdaFunction, qualifier: str, wanted: int) -> dict[str, Any]:
+    """Configure a version or alias, and return its configuration."""
+    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
+    _configurations(function)[qualifier] = {"wanted": wanted, "moment": moment}
+    return _configurations(function)[qualifier]
+
+
 def _configurations(function: LambdaFunction) -> dict[str, dict[str, Any]]:
     """Configurations by version or alias, kept on the function (its `$LATEST`)."""
     found: dict[str, dict[str, Any]] = function.__dict__.setdefault("lab_provisioned", {})
@@ -62,10 +69,7 @@ def _target(self: LambdaResponse) -> tuple[LambdaFunction, str]:
 
 def _put(self: LambdaResponse) -> TYPE_RESPONSE:
     function, qualifier = _target(self)
-    wanted = int(self.json_body["ProvisionedConcurrentExecutions"])
-    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
-    _configurations(function)[qualifier] = {"wanted": wanted, "moment": moment}
-    shown = _shown(wanted, moment)
+    shown = _shown(**provision(function, qualifier, int(self.json_body["ProvisionedConcurrentExecutions"])))
     shown |= {"AllocatedProvisionedConcurrentExecutions": 0, "AvailableProvisionedConcurrentExecutions": 0}
     return 202, {"status": 202}, json.dumps({**shown, "Status": "IN_PROGRESS"})
 

@@ -20,6 +20,7 @@ from moto.logs.responses import LogsResponse
 from lab.aws.backdate import register_backdate
 from lab.aws.backends import regional
 from lab.aws.control import ControlError, ControlRoutes
+from lab.aws.log_streams import sizes_of
 from lab.aws.paging import BadToken, page_of
 
 LEGAL_RETENTION_DAYS = (
@@ -126,10 +127,7 @@ def _count_bytes() -> None:
     def group_to_dict(self: LogGroup) -> dict[str, Any]:
         oldest = _expiry(self)
         sizes = [
-            len(event.message.encode()) + _EVENT_OVERHEAD
-            for stream in self.streams.values()
-            for event in stream.events
-            if event.timestamp >= oldest
+            size + _EVENT_OVERHEAD for stream in self.streams.values() for at, size in sizes_of(stream) if at >= oldest
         ]
         return {**describe_group(self), "storedBytes": sum(sizes)}
 

@@ -1,4 +1,4 @@
-"""Metric data by series, and the statistics of one period.
+"""Metric data by series: what was put, and what signals say for the minutes that nothing was put for.
 
 A series is a namespace, a name and an exact set of dimensions: CloudWatch never aggregates over dimensions that a query
 leaves out. Data later than now is not there yet, which lets a seeded future unfold as time passes.
@@ -6,27 +6,51 @@ leaves out. Data later than now is not there yet, which lets a seeded future unf
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
-from moto.cloudwatch.models import CloudWatchBackend, MetricAggregatedDatum, MetricDatumBase
+from moto.cloudwatch.models import CloudWatchBackend, MetricDatumBase
 from moto.core.utils import utcnow
 
+from lab.aws.signals import HISTORY_MINUTES, Signal, key_of
+
 SeriesKey = tuple[str, str, frozenset[tuple[str, str]]]
-_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
 _EPOCH = datetime(1970, 1, 1)
+_MINUTE = timedelta(minutes=1)
+
+
+@dataclass
+class Bucket:
+    """The data of one period of a series: data that was put, and values of a signal."""
+
+    start: datetime
+    unit: str | None = None
+    data: list[MetricDatumBase] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Bucket:
-    """The data of one period of a series."""
+class Window:
+    """A request's time and period: from start (inclusive) to end (exclusive), UTC without zone.
+
+    The start is rounded down to the whole minute, for periods below a minute to a multiple of the period.
+    """
 
     start: datetime
-    data: Sequence[MetricDatumBase]
+    end: datetime
+    period: int
+
+    @classmethod
+    def asked(cls, start: datetime, end: datetime, period: int) -> Window:
+        """The window of a request, which ends now at the latest."""
+        grain = period if period < 60 else 60
+        rounded = _EPOCH + timedelta(seconds=(start - _EPOCH) // timedelta(seconds=1) // grain * grain)
+        return cls(rounded, min(end, utcnow()), period)
+
+    def number(self, moment: datetime) -> int:
+        """Which period a moment falls into."""
+        return (moment - self.start) // timedelta(seconds=self.period)
 
 
 def series_key(namespace: str, name: str, dimensions: Iterable[Mapping[str, str]] | None) -> SeriesKey:
@@ -34,7 +58,7 @@ def series_key(namespace: str, name: str, dimensions: Iterable[Mapping[str, str]
     return namespace, name, frozenset((item["Name"], item["Value"]) for item in dimensions or ())
 
 
-def all_series(backend: CloudWatchBackend) -> dict[SeriesKey, list[MetricDatumBase]]:
+def put_series(backend: CloudWatchBackend) -> dict[SeriesKey, list[MetricDatumBase]]:
     """All series that were put, by key; kept on the backend and extended by what came since the last call."""
     index: dict[SeriesKey, list[MetricDatumBase]] = backend.__dict__.setdefault("lab_series", {})
     known: int = backend.__dict__.get("lab_known", 0)
@@ -45,73 +69,60 @@ def all_series(backend: CloudWatchBackend) -> dict[SeriesKey, list[MetricDatumBa
     return index
 
 
+def signals(backend: CloudWatchBackend) -> dict[SeriesKey, Signal]:
+    """The signals of an account and region, kept on its backend."""
+    found: dict[SeriesKey, Signal] = backend.__dict__.setdefault("lab_signals", {})
+    return found
+
+
+def known_series(backend: CloudWatchBackend) -> set[SeriesKey]:
+    """Every series that has data."""
+    return {*put_series(backend), *signals(backend)}
+
+
 def buckets(
-    data: Iterable[MetricDatumBase], start: datetime, end: datetime, period: int, unit: str | None = None
+    backend: CloudWatchBackend, key: SeriesKey, window: Window, unit: str | None = None, seed: int = 1
 ) -> list[Bucket]:
-    """The periods between start (inclusive) and end (exclusive) that have data, oldest first.
-
-    The start is rounded down to the whole minute, for periods below a minute to a multiple of the period; both times
-    are UTC without zone.
-    """
-    grain = period if period < 60 else 60
-    start = _EPOCH + timedelta(seconds=(start - _EPOCH) // timedelta(seconds=1) // grain * grain)
-    end = min(end, utcnow())
-    found: dict[int, list[MetricDatumBase]] = {}
-    for datum in data:
-        if start <= datum.timestamp < end and (unit is None or datum.unit == unit):
-            found.setdefault((datum.timestamp - start) // timedelta(seconds=period), []).append(datum)
-    return [Bucket(start + timedelta(seconds=number * period), found[number]) for number in sorted(found)]
-
-
-def is_known(statistic_name: str) -> bool:
-    """Whether the lab computes a statistic: one of the five simple ones, or a percentile."""
-    return statistic_name in _SIMPLE or _PERCENTILE.fullmatch(statistic_name) is not None
+    """The periods of a window that have data of a series (in a unit, if one is asked for), oldest first."""
+    found: dict[int, Bucket] = {}
+    put_minutes: set[int] = set()
+    for datum in put_series(backend).get(key, ()):
+        if window.start <= datum.timestamp < window.end:
+            put_minutes.add((datum.timestamp - _EPOCH) // _MINUTE)
+            if unit is None or datum.unit == unit:
+                _bucket(found, window, window.number(datum.timestamp), datum.unit).data.append(datum)
+    signal = signals(backend).get(key)
+    if signal is not None and unit in (None, signal.unit):
+        chance = key_of(seed, backend.account_id, backend.region_name, key[0], key[1], sorted(key[2]))
+        _add_signal(found, window, signal, chance, put_minutes)
+    return [found[number] for number in sorted(found)]
 
 
-def statistic(name: str, data: Sequence[MetricDatumBase]) -> float | None:
-    """A known statistic of a period's data; None where there is none (a percentile of statistic sets)."""
-    return _SIMPLE[name](data) if name in _SIMPLE else _percentile(float(name[1:]), data)
+def _add_signal(found: dict[int, Bucket], window: Window, signal: Signal, chance: bytes, taken: set[int]) -> None:
+    """Add a signal's values, but for the minutes that somebody has put something for."""
+    now = utcnow()
+    first = max(-((_EPOCH - window.start) // _MINUTE), (now - _EPOCH) // _MINUTE - HISTORY_MINUTES)
+    last = -((_EPOCH - window.end) // _MINUTE)
+    if first >= last:
+        return
+    values = signal.values(chance, first, last)
+    begin = (_EPOCH + first * _MINUTE - window.start) // timedelta(seconds=1)
+    if taken or window.period < 60:
+        for offset, value in enumerate(values):
+            if first + offset not in taken:
+                number = (begin + 60 * offset) // window.period
+                _bucket(found, window, number, signal.unit).values.append(value)
+        return
+    minutes = window.period // 60
+    number, missing = divmod(begin // 60, minutes)
+    position = 0
+    while position < len(values):
+        part = values[position : position + minutes - missing]
+        _bucket(found, window, number, signal.unit).values += part
+        number, position, missing = number + 1, position + len(part), 0
 
 
-def _percentile(rank: float, data: Sequence[MetricDatumBase]) -> float | None:
-    """By nearest rank: the smallest value that at least `rank` percent of the samples do not exceed."""
-    weighted: list[tuple[float, float]] = []
-    for datum in data:
-        if not isinstance(datum, MetricAggregatedDatum):
-            weighted.append((datum.value, 1.0))
-        elif datum.min == datum.max or datum.sample_count == 1:
-            weighted.append((datum.min, datum.sample_count))
-        else:
-            # AWS, too, has no percentiles of statistic sets whose values differ.
-            return None
-    weighted.sort()
-    needed = max(1.0, math.ceil(rank / 100 * sum(weight for _, weight in weighted) - 1e-9))
-    for value, weight in weighted:
-        needed -= weight
-        if needed <= 0:
-            return value
-    return weighted[-1][0] if weighted else None
-
-
-def _count(data: Sequence[MetricDatumBase]) -> float:
-    return sum(_part(datum, "sample_count", 1.0) for datum in data)
-
-
-def _sum(data: Sequence[MetricDatumBase]) -> float:
-    return sum(_part(datum, "sum") for datum in data)
-
-
-def _part(datum: Any, attribute: str, alone: float | None = None) -> float:
-    """A part of a statistic set; of a single value, the value itself or `alone`."""
-    if isinstance(datum, MetricAggregatedDatum):
-        return float(getattr(datum, attribute))
-    return float(datum.value) if alone is None else alone
-
-
-_SIMPLE: dict[str, Callable[[Sequence[MetricDatumBase]], float]] = {
-    "SampleCount": _count,
-    "Sum": _sum,
-    "Average": lambda data: _sum(data) / _count(data),
-    "Minimum": lambda data: min(_part(datum, "min") for datum in data),
-    "Maximum": lambda data: max(_part(datum, "max") for datum in data),
-}
+def _bucket(found: dict[int, Bucket], window: Window, number: int, unit: str | None) -> Bucket:
+    if number not in found:
+        found[number] = Bucket(window.start + timedelta(seconds=number * window.period), unit)
+    return found[number]

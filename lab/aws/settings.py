@@ -6,9 +6,6 @@ import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-# How the process tells moto its account; moto reads it when it is imported.
-ACCOUNT_VARIABLE = "MOTO_ACCOUNT_ID"
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -19,6 +16,7 @@ class Settings:
     record_bucket: str = "opsbook-records"
     account_id: str = "123456789012"
     region: str = "us-east-1"
+    seed: int = 1
 
 
 def load_settings(folder: Path) -> Settings:

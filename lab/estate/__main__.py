@@ -22,9 +22,8 @@ def main(arguments: list[str] | None = None) -> None:
     folder = parser.parse_args(arguments).folder
     settings = load_settings(folder)
     connector = Connector(settings["region"])
-    aws = connector.connect(f"http://127.0.0.1:{_port(folder)}", settings["account_id"])
     lay_out(folder, settings["systems"])
-    seed(aws, settings, read_json(folder / SECRETS)["values"])
+    seed(connector, f"http://127.0.0.1:{_port(folder)}", settings, read_json(folder / SECRETS)["values"])
 
 
 def _port(folder: Path) -> int:

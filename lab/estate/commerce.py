@@ -1,33 +1,49 @@
-"""The estate of the commerce system (procedures 000)."""
+"""The estate of the commerce system (procedures 000): a link hub on ECS and Lambda."""
 
 from __future__ import annotations
 
-from lab.estate.model import Alarm, Alias, Estate, Function, LogGroup, Metric, Secret, Service, Table
+from lab.estate import alarms, growth
+from lab.estate.model import (
+    Alarm,
+    Alias,
+    Api,
+    Bucket,
+    Cache,
+    Dumps,
+    Estate,
+    Function,
+    LoadBalancer,
+    LogGroup,
+    Queue,
+    Secret,
+    Service,
+    Table,
+)
 
+_PREFIX = "tiktok-commerce-"
 _CLUSTER = "production-cluster"
-_LOAD_BALANCER = {"LoadBalancer": "app/commerce/50dc6c495c0c9188"}
 _PRODUCTS_TABLE = "tiktok-commerce-products-prod"
+_BALANCER = LoadBalancer("commerce", requests=1800, errors=1.5, seconds=0.12)
 
 _SERVICES = (
     Service(
-        cluster=_CLUSTER,
         name="ingestion-api",
         family="tiktok-commerce-ingestion-api",
         image="registry.example/tiktok-commerce-ingestion-api:stable",
         revisions=4,
         desired=3,
-        circuit_breaker=True,
-        deployed=6,
+        target_group="tiktok-commerce-ingestion",
+        cpu=42,
+        memory=61,
     ),
     Service(
-        cluster=_CLUSTER,
         name="product-service",
         family="tiktok-commerce-product-service",
         image="registry.example/tiktok-commerce-product-service:stable",
-        revisions=3,
         desired=2,
         circuit_breaker=False,
-        deployed=6,
+        target_group="tiktok-commerce-product",
+        cpu=31,
     ),
 )
 
@@ -36,107 +52,121 @@ _FUNCTIONS = (
         "tiktok-commerce-caption-parser",
         versions=14,
         aliases=(Alias("live", 14, {"13": 0.1}), Alias("previous", 11)),
+        calls=240,
+        milliseconds=180,
     ),
-    Function("tiktok-commerce-link-resolver", versions=9, aliases=(Alias("live", 9),), provisioned=7),
+    Function(
+        "tiktok-commerce-link-resolver",
+        versions=9,
+        aliases=(Alias("live", 9),),
+        provisioned=7,
+        calls=600,
+        milliseconds=35,
+    ),
     Function(
         "tiktok-commerce-video-indexer",
         versions=8,
         aliases=(Alias("live", 8),),
         queue=("tiktok-commerce-video-jobs", 3),
+        calls=90,
+        milliseconds=900,
     ),
-    Function("tiktok-commerce-report-mailer"),
-    Function("tiktok-commerce-secret-rotation"),
+    Function("tiktok-commerce-report-mailer", calls=4, milliseconds=1500),
+    Function("tiktok-commerce-secret-rotation", milliseconds=400),
+)
+# Calls a minute and milliseconds a call.
+_WORKLOADS = {
+    "click-recorder": (420, 22), "creator-sync": (35, 640), "currency-rates": (2, 310), "feed-publisher": (60, 270),
+    "price-watcher": (48, 190), "session-cleanup": (1, 2200), "stock-alerts": (9, 140), "thumbnail-maker": (75, 820),
+    "webhook-intake": (130, 45),
+}  # fmt: skip
+
+_TABLES = (
+    Table(_PRODUCTS_TABLE, "product_id", capacity=(100, 100), reads=38, writes=11),
+    Table("tiktok-commerce-videos-prod", "video_id", reads=24, writes=9),
+    Table("tiktok-commerce-clicks-prod", "click_id", reads=6, writes=45),
+    Table("tiktok-commerce-creators-prod", "creator_id", capacity=(50, 20), reads=14, writes=2),
+    Table("tiktok-commerce-links-prod", "link_id", reads=60, writes=3),
+    Table("tiktok-commerce-orders-prod", "order_id", capacity=(40, 40), reads=9, writes=7),
 )
 
 _SECRETS = (
     Secret("tiktok-commerce/api-keys", ("client_key", "client_secret"), rotated=8),
     Secret("tiktok-commerce/webhook-signing", ("signing_key",), rotated=8),
     Secret("tiktok-commerce/partner-token", ("token",)),
+    Secret("tiktok-commerce/feed-export", ("user", "password")),
 )
 
 _ORDINARY_LOG_GROUPS = (
     "catalog-import", "checkout-sync", "creator-payouts", "feed-export", "fraud-screening", "image-resizer",
     "inventory-sync", "link-preview", "order-events", "price-updates", "search-indexer", "webhook-relay",
 )  # fmt: skip
-
-_LOG_GROUPS = (
-    LogGroup("/ecs/tiktok-commerce-ingestion-api", retention=30),
-    LogGroup("/ecs/tiktok-commerce-product-service"),
-    LogGroup("/aws/apigateway/tiktok-commerce"),
-    LogGroup("/aws/lambda/tiktok-commerce-caption-parser", retention=14),
-    *(LogGroup(f"/aws/lambda/{function.name}") for function in _FUNCTIONS[1:]),
+_SPECIAL_LOG_GROUPS = (
     LogGroup("/ecs/old-service-logs", retention=30, created=400, last_event=200),
     LogGroup("/ecs/tiktok-commerce-canary-2025", created=300, last_event=None),
     LogGroup("/ecs/tiktok-commerce-legacy-import", retention=14, created=500, last_event=90),
     LogGroup("/ecs/tiktok-commerce-audit", created=500, last_event=1 / 24),
-    *(LogGroup(f"/tiktok-commerce/{name}") for name in _ORDINARY_LOG_GROUPS),
 )
+_RETENTION = {
+    "tiktok-commerce-caption-parser": 14,
+    **dict.fromkeys((function.name for function in _FUNCTIONS[1:]), None),
+}
 
 
-def _service_dimensions(name: str) -> dict[str, str]:
-    return {"ClusterName": _CLUSTER, "ServiceName": name}
-
-
-_ALARMS = (
-    Alarm(
-        "production-ingestion-high-cpu", "AWS/ECS", "CPUUtilization", _service_dimensions("ingestion-api"),
-        "Average", 80,
-    ),
-    Alarm("production-ingestion-5xx", "AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", _LOAD_BALANCER, "Sum", 50),
-    Alarm(
-        "production-product-high-cpu", "AWS/ECS", "CPUUtilization", _service_dimensions("product-service"),
-        "Average", 80,
-    ),
-    Alarm("production-product-5xx", "AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", _LOAD_BALANCER, "Sum", 50),
-    Alarm(
-        "production-caption-parser-errors", "AWS/Lambda", "Errors",
-        {"FunctionName": "tiktok-commerce-caption-parser"}, "Sum", 10,
-    ),
-    Alarm(
-        "production-products-throttles", "AWS/DynamoDB", "ThrottledRequests", {"TableName": _PRODUCTS_TABLE},
-        "Sum", 1,
-    ),
-)  # fmt: skip
-
-
-def _service_metrics(name: str, cpu: float, memory: float) -> tuple[Metric, ...]:
-    dimensions = _service_dimensions(name)
+def _log_groups(functions: tuple[Function, ...], size: int, seed: int) -> tuple[LogGroup, ...]:
     return (
-        Metric("AWS/ECS", "CPUUtilization", dimensions, "Percent", cpu, 8),
-        Metric("AWS/ECS", "MemoryUtilization", dimensions, "Percent", memory, 3),
+        *(LogGroup(f"/ecs/{name}", retention=30, events=600) for name in growth.indexed(_SERVICES[0].family, size)),
+        *(LogGroup(f"/ecs/{name}", events=480) for name in growth.indexed(_SERVICES[1].family, size)),
+        LogGroup("/aws/apigateway/tiktok-commerce", events=720),
+        *growth.function_groups(functions, seed, _RETENTION),
+        *_SPECIAL_LOG_GROUPS,
+        *growth.groups("/tiktok-commerce/", _ORDINARY_LOG_GROUPS, size),
     )
 
 
-def _function_metrics(name: str, invocations: float, milliseconds: float) -> tuple[Metric, ...]:
-    dimensions = {"FunctionName": name}
+def _alarms(services: tuple[Service, ...]) -> tuple[Alarm, ...]:
+    errors = alarms.balancer_errors(_BALANCER, threshold=50)
     return (
-        Metric("AWS/Lambda", "Invocations", dimensions, "Count", invocations, invocations / 3, whole=True),
-        Metric("AWS/Lambda", "Errors", dimensions, "Count", invocations / 500, 0, whole=True),
-        Metric("AWS/Lambda", "Duration", dimensions, "Milliseconds", milliseconds, milliseconds / 10),
+        alarms.renamed(errors, "production-ingestion-5xx"),
+        alarms.renamed(errors, "production-product-5xx"),
+        *(
+            alarms.service_cpu(f"production-{service.name.replace('-api', '').replace('-service', '')}", _CLUSTER, service)
+            for service in services
+        ),
+        alarms.function_errors("production-caption-parser-errors", _FUNCTIONS[0].name),
+        alarms.function_errors("production-link-resolver-errors", _FUNCTIONS[1].name),
+        alarms.throttles("production-products-throttles", _PRODUCTS_TABLE),
+        alarms.throttles("production-videos-throttles", "tiktok-commerce-videos-prod"),
+        alarms.queue_depth("production-video-jobs-depth", "tiktok-commerce-video-jobs", 100),
     )
 
 
-_METRICS = (
-    *_service_metrics("ingestion-api", cpu=42, memory=61),
-    *_service_metrics("product-service", cpu=31, memory=55),
-    Metric("AWS/ApplicationELB", "RequestCount", _LOAD_BALANCER, "Count", 1800, 600, whole=True),
-    Metric("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", _LOAD_BALANCER, "Count", 1.5, 0, whole=True),
-    Metric("AWS/ApplicationELB", "TargetResponseTime", _LOAD_BALANCER, "Seconds", 0.12, 0.03),
-    *_function_metrics("tiktok-commerce-caption-parser", 240, 180),
-    *_function_metrics("tiktok-commerce-link-resolver", 600, 35),
-    *_function_metrics("tiktok-commerce-video-indexer", 90, 900),
-    *_function_metrics("tiktok-commerce-report-mailer", 4, 1500),
-    *_function_metrics("tiktok-commerce-secret-rotation", 0, 400),
-)
-
-COMMERCE = Estate(
-    system="commerce",
-    rotation_function="tiktok-commerce-secret-rotation",
-    services=_SERVICES,
-    functions=_FUNCTIONS,
-    secrets=_SECRETS,
-    tables=(Table(_PRODUCTS_TABLE, "product_id", backups=35), Table("tiktok-commerce-videos-prod", "video_id", 35)),
-    log_groups=_LOG_GROUPS,
-    alarms=_ALARMS,
-    metrics=_METRICS,
-)
+def commerce(size: int = 1, seed: int = 1) -> Estate:
+    """The commerce system of a lab of this size."""
+    services = growth.services(_SERVICES, size)
+    functions = growth.functions(_FUNCTIONS, _PREFIX, _WORKLOADS, size, seed)
+    return Estate(
+        system="commerce",
+        rotation_function="tiktok-commerce-secret-rotation",
+        cluster=_CLUSTER,
+        services=services,
+        functions=functions,
+        secrets=_SECRETS,
+        tables=growth.tables(_TABLES, size),
+        log_groups=_log_groups(functions, size, seed),
+        alarms=_alarms(services),
+        load_balancers=(_BALANCER,),
+        caches=(Cache("tiktok-commerce-redis-001", used=0.9, connections=46, group="tiktok-commerce-redis"),),
+        queues=growth.queues((Queue("tiktok-commerce-video-jobs", 6), Queue("tiktok-commerce-link-events", 3)), size),
+        buckets=(
+            Bucket("tiktok-commerce-assets-prod", versioned=True),
+            Bucket(
+                "tiktok-commerce-backups",
+                dumps=(
+                    Dumps("terraform/%Y%m%d/terraform.tfstate", 24, 30, 0.4),
+                    Dumps("exports/%Y%m%d.json.gz", 24, 35, 220),
+                ),
+            ),
+        ),
+        apis=(Api("tiktok-commerce", "tiktok-commerce-link-resolver", ("GET /links/{id}", "POST /links"), 620),),
+    )

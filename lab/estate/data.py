@@ -1,127 +1,123 @@
-"""Seed what stores and what watches: tables, backups, log groups, alarms, metrics, the record bucket."""
+"""Seed what stores: tables, databases, caches, buckets, each with its backups; and what the tool itself needs."""
 
 from __future__ import annotations
 
-import itertools
-import json
-from collections.abc import Iterable
+import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
 from lab.estate.connection import Aws
-from lab.estate.model import Estate, LogGroup, Metric, Table
-from lab.estate.signals import points
+from lab.estate.model import Bucket, Database, Dumps, Estate, Table
 
-_MOST_POINTS_A_CALL = 1000
-_STREAM = "main"
+_MEGABYTE = 1_000_000
+# The region whose buckets are created without naming a location.
+_DEFAULT_LOCATION = "us-east-1"
 
 
-def seed_tables(aws: Aws, estate: Estate, now: datetime) -> None:
+def seed_tables(aws: Aws, estate: Estate) -> None:
     """Create the tables with an item each, and their daily backups."""
     for table in estate.tables:
-        _create_table(aws, table.name, table.key)
+        _create_table(aws, table.name, table.key, table.capacity)
         aws.clients["dynamodb"].put_item(TableName=table.name, Item={table.key: {"S": "demo"}})
-        _seed_backups(aws, table, now)
+    if estate.tables:
+        aws.control("bulk/backups", tables=[_backups(table) for table in estate.tables])
 
 
-def seed_stores(aws: Aws, lock_table: str, record_bucket: str) -> None:
-    """Create what the tool itself needs: the lock table and the record bucket."""
-    _create_table(aws, lock_table, "system")
-    aws.clients["s3"].create_bucket(Bucket=record_bucket)
+def _backups(table: Table) -> dict[str, Any]:
+    return {"name": table.name, "count": table.backups, "newest_hours": table.newest_hours}
 
 
-def _create_table(aws: Aws, name: str, key: str) -> None:
+def seed_lock_table(aws: Aws, name: str) -> None:
+    """Create the table in which the run lock of this account and region's system is kept."""
+    _create_table(aws, name, "system")
+
+
+def seed_record_bucket(aws: Aws, name: str) -> None:
+    """Create the bucket for the records of all runs."""
+    _create_bucket(aws, name)
+
+
+def _create_table(aws: Aws, name: str, key: str, capacity: tuple[int, int] | None = None) -> None:
+    billing: dict[str, Any] = {"BillingMode": "PAY_PER_REQUEST"}
+    if capacity:
+        throughput = {"ReadCapacityUnits": capacity[0], "WriteCapacityUnits": capacity[1]}
+        billing = {"BillingMode": "PROVISIONED", "ProvisionedThroughput": throughput}
     aws.clients["dynamodb"].create_table(
         TableName=name,
         KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
+        **billing,
     )
 
 
-def _seed_backups(aws: Aws, table: Table, now: datetime) -> None:
-    for day in range(table.backups):
-        age = timedelta(days=day, hours=table.newest_hours)
-        details = aws.clients["dynamodb"].create_backup(
-            TableName=table.name, BackupName=f"daily-backup-{now - age:%Y%m%d}"
-        )["BackupDetails"]
-        aws.backdate("backup", details["BackupArn"], age / timedelta(days=1))
+def seed_databases(aws: Aws, estate: Estate) -> None:
+    """Create the RDS instances with their daily snapshots."""
+    for database in estate.databases:
+        _create_database(aws, database)
+        aws.control(
+            "bulk/snapshots", instance=database.name, count=database.snapshots, newest_hours=database.newest_hours
+        )  # fmt: skip
 
 
-def seed_log_groups(aws: Aws, estate: Estate, now: datetime) -> None:
-    """Create the log groups with the ages, retention and last events that they are described with."""
-    for group in estate.log_groups:
-        _seed_log_group(aws, group, now)
-
-
-def _seed_log_group(aws: Aws, group: LogGroup, now: datetime) -> None:
-    logs = aws.clients["logs"]
-    logs.create_log_group(logGroupName=group.name)
-    if group.retention:
-        logs.put_retention_policy(logGroupName=group.name, retentionInDays=group.retention)
-    if group.created:
-        aws.backdate("log-group", group.name, group.created)
-    if group.last_event is None:
-        return
-    logs.create_log_stream(logGroupName=group.name, logStreamName=_STREAM)
-    # Logs refuses events older than 14 days: an old stream is written to now and then made older.
-    recent = group.last_event <= 1
-    logs.put_log_events(
-        logGroupName=group.name,
-        logStreamName=_STREAM,
-        logEvents=_events(group.name, now - timedelta(days=group.last_event) if recent else now),
+def _create_database(aws: Aws, database: Database) -> None:
+    aws.clients["rds"].create_db_instance(
+        DBInstanceIdentifier=database.name,
+        Engine="postgres",
+        EngineVersion="16.4",
+        DBInstanceClass="db.r6g.large",
+        AllocatedStorage=database.storage,
+        MasterUsername="lab",
+        # Nobody ever needs it: in the lab a database is what RDS says of it.
+        MasterUserPassword=secrets.token_hex(16),
+        BackupRetentionPeriod=database.snapshots,
     )
-    if not recent:
-        aws.backdate("log-stream", f"{group.name}:{_STREAM}", group.last_event)
 
 
-def _events(group: str, last: datetime) -> list[dict[str, Any]]:
-    """Three events, a minute apart, the last one at `last`."""
-    source = group.rsplit("/", 1)[-1]
-    return [
-        {
-            "timestamp": int((last - timedelta(minutes=minutes)).timestamp() * 1000),
-            "message": json.dumps({"level": "INFO", "source": source, "message": "request served", "duration": 41}),
-        }
-        for minutes in (2, 1, 0)
-    ]
-
-
-def seed_alarms(aws: Aws, estate: Estate) -> None:
-    """Create the alarms, in state OK."""
-    cloudwatch = aws.clients["cloudwatch"]
-    for alarm in estate.alarms:
-        cloudwatch.put_metric_alarm(
-            AlarmName=alarm.name,
-            Namespace=alarm.namespace,
-            MetricName=alarm.metric,
-            Dimensions=_dimensions(alarm.dimensions.items()),
-            Statistic=alarm.statistic,
-            Period=60,
-            EvaluationPeriods=5,
-            Threshold=alarm.threshold,
-            ComparisonOperator="GreaterThanThreshold",
-            TreatMissingData="notBreaching",
+def seed_caches(aws: Aws, estate: Estate) -> None:
+    """Create the ElastiCache clusters, and first the replication group of those that are in one."""
+    for cache in estate.caches:
+        if cache.group:
+            aws.clients["elasticache"].create_replication_group(
+                ReplicationGroupId=cache.group,
+                ReplicationGroupDescription=cache.group,
+                Engine="redis",
+                CacheNodeType=cache.node_type,
+                NumCacheClusters=1,
+            )
+        aws.clients["elasticache"].create_cache_cluster(
+            CacheClusterId=cache.name,
+            Engine="redis",
+            CacheNodeType=cache.node_type,
+            NumCacheNodes=1,
+            **({"ReplicationGroupId": cache.group} if cache.group else {}),
         )
-        cloudwatch.set_alarm_state(AlarmName=alarm.name, StateValue="OK", StateReason="Threshold not crossed.")
 
 
-def seed_metrics(aws: Aws, namespace: str, metrics: Iterable[Metric], now: datetime) -> None:
-    """Publish the metrics of one namespace, in calls as large as CloudWatch takes."""
-    data = (
-        {
-            "MetricName": metric.name,
-            "Dimensions": _dimensions(metric.dimensions.items()),
-            "Timestamp": time,
-            "Value": value,
-            "Unit": metric.unit,
-        }
-        for metric in metrics
-        for time, value in points(metric, now)
-    )
-    while batch := list(itertools.islice(data, _MOST_POINTS_A_CALL)):
-        aws.clients["cloudwatch"].put_metric_data(Namespace=namespace, MetricData=batch)
+def seed_buckets(aws: Aws, estate: Estate, now: datetime) -> None:
+    """Create the buckets with the backups in them."""
+    for bucket in estate.buckets:
+        _create_bucket(aws, bucket.name)
+        if bucket.versioned:
+            aws.clients["s3"].put_bucket_versioning(Bucket=bucket.name, VersioningConfiguration={"Status": "Enabled"})
+        if bucket.dumps:
+            aws.control("bulk/objects", bucket=bucket.name, objects=objects_of(bucket, now))
 
 
-def _dimensions(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
-    return [{"Name": name, "Value": value} for name, value in pairs]
+def _create_bucket(aws: Aws, name: str) -> None:
+    elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": aws.region}}
+    aws.clients["s3"].create_bucket(Bucket=name, **({} if aws.region == _DEFAULT_LOCATION else elsewhere))
+
+
+def objects_of(bucket: Bucket, now: datetime) -> list[dict[str, Any]]:
+    """The objects that the backup jobs of a bucket have written until now."""
+    return [described for dumps in bucket.dumps for described in _dumped(dumps, now)]
+
+
+def _dumped(dumps: Dumps, now: datetime) -> list[dict[str, Any]]:
+    described = []
+    for number in range(dumps.count):
+        age = timedelta(hours=dumps.newest_hours + number * dumps.hours)
+        # What is dumped grows: a tenth of a percent a dump, so that the newest is the largest.
+        size = int(dumps.megabytes * _MEGABYTE * 0.999**number)
+        described.append({"key": (now - age).strftime(dumps.name), "bytes": size, "age_days": age / timedelta(days=1)})
+    return described

@@ -8,16 +8,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Service:
-    """An ECS service whose last deployment has completed."""
+    """An ECS service whose last deployment has completed; with a target group it is behind the load balancer."""
 
-    cluster: str
     name: str
     family: str
     image: str
-    revisions: int
     desired: int
-    circuit_breaker: bool
-    deployed: float
+    revisions: int = 3
+    circuit_breaker: bool = True
+    deployed: float = 6
+    target_group: str = ""
+    port: int = 8080
+    cpu: float = 35
+    memory: float = 55
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,15 @@ class Alias:
 
 @dataclass(frozen=True)
 class Function:
-    """A Lambda function with versions 1 to `versions`."""
+    """A Lambda function with versions 1 to `versions`, called `calls` times a minute for `milliseconds` each."""
 
     name: str
     versions: int = 0
     aliases: tuple[Alias, ...] = ()
     provisioned: int | None = None
     queue: tuple[str, int] | None = None  # an SQS queue's name and the version that it feeds
+    calls: float = 0
+    milliseconds: float = 100
 
 
 @dataclass(frozen=True)
@@ -52,22 +57,32 @@ class Secret:
 
 @dataclass(frozen=True)
 class Table:
-    """A DynamoDB table with a daily backup for `backups` days, the newest one `newest_hours` old."""
+    """A DynamoDB table with a daily backup for `backups` days, the newest one `newest_hours` old.
+
+    `capacity` is what is provisioned to read and to write, in units a second; None is on demand.
+    """
 
     name: str
     key: str
-    backups: int = 0
-    newest_hours: float = 5.0
+    backups: int = 35
+    newest_hours: float = 5
+    capacity: tuple[int, int] | None = None
+    reads: float = 12
+    writes: float = 4
 
 
 @dataclass(frozen=True)
 class LogGroup:
-    """A log group; `last_event` None means that nothing was ever written to it."""
+    """A log group; `last_event` None means that nothing was ever written to it.
+
+    `events` is how many there are, in the two weeks before the last one.
+    """
 
     name: str
     retention: int | None = None
     created: float | None = None
     last_event: float | None = 2 / 1440
+    events: int = 3
 
 
 @dataclass(frozen=True)
@@ -80,19 +95,114 @@ class Alarm:
     dimensions: Mapping[str, str]
     statistic: str
     threshold: float
+    comparison: str = "GreaterThanThreshold"
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric with one point a minute around `level`, `swing` up and down within a day, and some noise."""
+    """A metric with a value a minute around `level`.
+
+    Parts of the level: `daily` is how far it goes up by day and down at night, `weekly` how much less it is at weekends,
+    `noise` its standard deviation. `whole` is of what is counted.
+    """
 
     namespace: str
     name: str
     dimensions: Mapping[str, str]
     unit: str
     level: float
-    swing: float
+    daily: float = 0
+    weekly: float = 0
+    noise: float = 0.04
     whole: bool = False
+    region: str = ""  # where not the system's own
+
+
+@dataclass(frozen=True)
+class LoadBalancer:
+    """An application load balancer: requests a minute, how many of them end in a 5xx, and seconds to answer."""
+
+    name: str
+    requests: float
+    errors: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Database:
+    """An RDS instance with a snapshot a day; storage in GiB."""
+
+    name: str
+    storage: int
+    free: float
+    connections: float
+    cpu: float = 30
+    snapshots: int = 35
+    newest_hours: float = 4
+
+
+@dataclass(frozen=True)
+class Cache:
+    """An ElastiCache cluster, a member of `group` where it is replicated."""
+
+    name: str
+    used: float
+    connections: float
+    group: str = ""
+    node_type: str = "cache.t3.medium"
+
+
+@dataclass(frozen=True)
+class Queue:
+    """An SQS queue with as many messages, and with a dead-letter queue after five attempts."""
+
+    name: str
+    messages: int = 0
+    dead_letters: bool = True
+
+    @property
+    def dead_letter_queue(self) -> str:
+        """The name of the queue that takes what cannot be worked off."""
+        return f"{self.name}-dead-letters"
+
+
+@dataclass(frozen=True)
+class Dumps:
+    """Objects that a backup job writes every `hours`, `count` of them; `name` is a pattern for strftime."""
+
+    name: str
+    hours: float
+    count: int
+    megabytes: float
+    newest_hours: float = 2
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """An S3 bucket, with the backups in it."""
+
+    name: str
+    versioned: bool = False
+    dumps: tuple[Dumps, ...] = ()
+
+
+@dataclass(frozen=True)
+class Api:
+    """An HTTP API of API Gateway in front of one function."""
+
+    name: str
+    function: str
+    routes: tuple[str, ...]
+    requests: float
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A CloudFront distribution."""
+
+    alias: str
+    origin: str
+    requests: float
 
 
 @dataclass(frozen=True)
@@ -100,11 +210,19 @@ class Estate:
     """Everything that one system consists of in AWS."""
 
     system: str
-    rotation_function: str
+    rotation_function: str = ""
+    cluster: str = ""
     services: tuple[Service, ...] = ()
     functions: tuple[Function, ...] = ()
     secrets: tuple[Secret, ...] = ()
     tables: tuple[Table, ...] = ()
     log_groups: tuple[LogGroup, ...] = ()
     alarms: tuple[Alarm, ...] = ()
-    metrics: tuple[Metric, ...] = ()
+    load_balancers: tuple[LoadBalancer, ...] = ()
+    databases: tuple[Database, ...] = ()
+    caches: tuple[Cache, ...] = ()
+    queues: tuple[Queue, ...] = ()
+    buckets: tuple[Bucket, ...] = ()
+    apis: tuple[Api, ...] = ()
+    distributions: tuple[Distribution, ...] = ()
+    metrics: tuple[Metric, ...] = ()  # beside those that follow from the parts

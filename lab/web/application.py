@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from lab.web.dns import NameBook
 from lab.web.health import HealthBook
+from lab.web.pages import Site
 from lab.web.receivers import Receivers, Request
 from lab.web.reply import BadRequest, Reply, json_object, json_reply
 from lab.web.systems import SYSTEMS
@@ -23,6 +24,7 @@ class WebApplication:
 
     def __init__(self, health: HealthBook, receivers: Receivers, names: NameBook) -> None:
         self._health = health
+        self._site = Site(SYSTEMS, health)
         self._receivers = receivers
         self._names = names
         self._control: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
@@ -34,13 +36,14 @@ class WebApplication:
 
     def answer(self, method: str, path: str, authorization: str, body: bytes) -> Reply:
         """The reply to one request."""
-        first, _, rest = path.strip("/").partition("/")
+        path = path.strip("/")
+        first, _, rest = path.partition("/")
         if first == "lab":
             return self._answer_control(method, rest, body)
         if first == "receivers":
             receiver, _, path_of_receiver = rest.partition("/")
             return self._receivers.answer(receiver, Request(method, path_of_receiver, authorization, body))
-        return self._answer_page(method, first, rest)
+        return self._site.answer(method, path if rest else f"{first}/")
 
     def _answer_control(self, method: str, route: str, body: bytes) -> Reply:
         try:
@@ -49,17 +52,6 @@ class WebApplication:
             return json_reply(200, self._control[route](json_object(body)))
         except BadRequest as error:
             return json_reply(400, {"error": str(error)})
-
-    def _answer_page(self, method: str, system: str, rest: str) -> Reply:
-        endpoint, _, page = rest.partition("/")
-        if endpoint not in SYSTEMS.get(system, {}):
-            return json_reply(404, {"error": "not found"})
-        if method not in ("GET", "HEAD"):
-            return json_reply(405, {"error": "method not allowed"})
-        if page == "health":
-            return json_reply(*self._health.answer(system, endpoint))
-        pages = SYSTEMS[system][endpoint].pages
-        return json_reply(200, pages[page]) if page in pages else json_reply(404, {"error": "not found"})
 
     def _reset(self, body: Mapping[str, Any]) -> dict[str, Any]:
         for book in (self._health, self._receivers, self._names):
@@ -100,6 +92,8 @@ def make_server(application: WebApplication, activity: Path) -> ThreadingHTTPSer
             self.send_response(reply.status)
             self.send_header("Content-Type", reply.content_type)
             self.send_header("Content-Length", str(len(reply.body)))
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(reply.body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -14,11 +14,12 @@ class BadRequest(ValueError):
 
 @dataclass(frozen=True)
 class Reply:
-    """An HTTP reply: status, body and media type."""
+    """An HTTP reply: status, body, media type, and headers beside."""
 
     status: int
     body: bytes
     content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def json_reply(status: int, value: Any) -> Reply:

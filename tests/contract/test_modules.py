@@ -46,9 +46,12 @@ def test_a_module_declares_check_and_diff_mode(name: str) -> None:
 def test_a_module_is_in_the_action_group_its_options_belong_to(name: str) -> None:
     groups = yaml.safe_load((COLLECTION / "meta" / "runtime.yml").read_text(encoding="utf-8"))["action_groups"]
     fragments = documentation(name)["extends_documentation_fragment"]
-    assert (name in groups["aws"]) == ("opsbook.runbooks.aws" in fragments)
+    connected = ("aws", "postgres", "redis")
+    assert [group for group in connected if name in groups[group]] == [
+        group for group in connected if f"opsbook.runbooks.{group}" in fragments]
+    assert set(groups["all"][0]["metadata"]["extend_group"]) == set(connected)
     if name not in CONTROLLER_ONLY:
-        assert name in groups["all"] or name in groups["aws"]
+        assert any(name in groups[group] for group in ("all", *connected))
 
 
 @pytest.mark.parametrize("name", [name for name in OPERATIONS if is_changing(name)])

@@ -7,6 +7,7 @@ import os
 import smtplib
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -108,12 +109,28 @@ def test_health_changes_when_told_after_the_requests_it_was_told(web: str) -> No
     assert ask(f"{web}/commerce/api/health")[0] == 200
 
 
+def test_queue_depths_and_the_scheduler_change_when_told(web: str) -> None:
+    assert ask(f"{web}/lab/health", {"system": "media", "queues": {"media-processing": 1500}})[0] == 200
+    assert ask(f"{web}/lab/health", {"system": "analytics", "scheduler": "stopped"})[0] == 200
+    stats = ask(f"{web}/media/api/admin/queues/stats")[1]
+    assert (stats["status"], stats["queues"]["media-processing"]["waiting"]) == ("overloaded", 1500)
+    assert ask(f"{web}/analytics/health/ready")[1]["checks"]["scheduler"] == "stopped"
+    assert ask(f"{web}/analytics/api/jobs")[1]["status"] == "degraded"
+
+
+def test_the_site_says_that_it_comes_from_a_cache(web: str) -> None:
+    with urllib.request.urlopen(f"{web}/reviews/", timeout=10) as response:
+        assert response.headers["x-cache"] == "Hit from cloudfront"
+        assert response.headers["Content-Type"].startswith("text/html")
+
+
 @pytest.mark.parametrize(
     ("route", "body"),
     [
         ("health", {"system": "commerce", "endpoint": "unknown", "status": "degraded"}),
         ("health", {"system": "commerce", "endpoint": "api"}),
         ("health", {"system": "commerce", "endpoint": "api", "status": "degraded", "cod": 500}),
+        ("health", {"system": "media", "queues": {"unknown": 5}}),
         ("receivers", {"receiver": "teams", "status": 500}),
         ("dns", {"name": "api.tiktokcommerce.com", "rcode": "BROKEN"}),
         ("unknown", {}),
@@ -201,6 +218,8 @@ def test_names_resolve_and_fail_when_told(web: str, status: dict[str, Any]) -> N
     ]
     assert resolve(status, "api.tiktokcommerce.com", "AAAA").answer == []
     assert resolve(status, "unknown.tiktokcommerce.com").rcode() == dns.rcode.NXDOMAIN
+    for name in ("api.social-analytics", "usage.ioanyt", "media-search", "api.reviews", "reviews"):
+        assert str(resolve(status, f"{name}.example.com").answer[-1][0]) == "127.0.0.1"
     ask(f"{web}/lab/dns", {"name": "api.tiktokcommerce.com", "rcode": "SERVFAIL"})
     assert resolve(status, "api.tiktokcommerce.com").rcode() == dns.rcode.SERVFAIL
     ask(f"{web}/lab/dns", {"name": "api.tiktokcommerce.com", "rcode": None})

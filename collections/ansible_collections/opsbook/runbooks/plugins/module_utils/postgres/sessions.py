@@ -139,7 +139,7 @@ SELECT current_setting('server_version'), pg_is_in_recovery(),
        coalesce(current_setting('reserved_connections', true), '0')::int
 """
 
-# Of sessions whose type is hidden those that have a user are clients' (or their parallel workers).
+# Of processes whose type is hidden those with a user and a database are clients' sessions (or their parallel workers).
 _SESSIONS = """
 SELECT pid, datname::text, usename::text, application_name, host(client_addr), state,
        wait_event_type || ': ' || wait_event,
@@ -151,7 +151,8 @@ FROM pg_stat_activity LEFT JOIN (
     SELECT pid, pg_blocking_pids(pid) AS blockers, extract(epoch FROM clock_timestamp() - min({since}))::float8 AS waiting
     FROM pg_locks WHERE NOT granted GROUP BY pid
 ) AS blocked USING (pid)
-WHERE pid <> pg_backend_pid() AND usename IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend'
+WHERE pid <> pg_backend_pid() AND usename IS NOT NULL
+    AND (backend_type = 'client backend' OR (backend_type IS NULL AND datname IS NOT NULL))
 ORDER BY backend_start NULLS LAST, pid
 """
 

@@ -1,0 +1,77 @@
+"""The statistics of one period's data."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from moto.cloudwatch.models import MetricAggregatedDatum, MetricDatumBase
+
+from lab.aws.metric_store import Bucket
+
+_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
+
+
+def is_known(name: str) -> bool:
+    """Whether the lab computes a statistic: one of the five simple ones, or a percentile."""
+    return name in _SIMPLE or _PERCENTILE.fullmatch(name) is not None
+
+
+def statistic(name: str, bucket: Bucket) -> float | None:
+    """A known statistic of a period's data; None where there is none (a percentile of statistic sets)."""
+    return _SIMPLE[name](bucket) if name in _SIMPLE else _percentile(float(name[1:]), bucket)
+
+
+def _percentile(rank: float, bucket: Bucket) -> float | None:
+    """By nearest rank: the smallest value that at least `rank` percent of the samples do not exceed."""
+    weighted = _weighted(bucket.data)
+    if weighted is None:
+        return None
+    weighted += [(value, 1.0) for value in bucket.values]
+    weighted.sort()
+    needed = max(1.0, math.ceil(rank / 100 * sum(weight for _, weight in weighted) - 1e-9))
+    for value, weight in weighted:
+        needed -= weight
+        if needed <= 0:
+            return value
+    return weighted[-1][0] if weighted else None
+
+
+def _weighted(data: Sequence[MetricDatumBase]) -> list[tuple[float, float]] | None:
+    """Values with how often each occurred; None where that is not known."""
+    weighted: list[tuple[float, float]] = []
+    for datum in data:
+        if not isinstance(datum, MetricAggregatedDatum):
+            weighted.append((datum.value, 1.0))
+        elif datum.min == datum.max or datum.sample_count == 1:
+            weighted.append((datum.min, datum.sample_count))
+        else:
+            # AWS, too, has no percentiles of statistic sets whose values differ.
+            return None
+    return weighted
+
+
+def _count(bucket: Bucket) -> float:
+    return len(bucket.values) + sum(_part(datum, "sample_count", 1.0) for datum in bucket.data)
+
+
+def _sum(bucket: Bucket) -> float:
+    return math.fsum(bucket.values) + sum(_part(datum, "sum") for datum in bucket.data)
+
+
+def _part(datum: Any, attribute: str, alone: float | None = None) -> float:
+    """A part of a statistic set; of a single value, the value itself or `alone`."""
+    if isinstance(datum, MetricAggregatedDatum):
+        return float(getattr(datum, attribute))
+    return float(datum.value) if alone is None else alone
+
+
+_SIMPLE: dict[str, Callable[[Bucket], float]] = {
+    "SampleCount": _count,
+    "Sum": _sum,
+    "Average": lambda bucket: _sum(bucket) / _count(bucket),
+    "Minimum": lambda bucket: min([*bucket.values, *(_part(datum, "min") for datum in bucket.data)]),
+    "Maximum": lambda bucket: max([*bucket.values, *(_part(datum, "max") for datum in bucket.data)]),
+}

@@ -1,0 +1,36 @@
+"""The words in which a database is described."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lab.databases.streams import Stream
+
+MONITOR = "opsbook_monitor"
+"""The role that looks after the databases: sees all sessions, keeps the run lock, reads no rows."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """Everything in one database. The statements may use {since} and {until} (timestamps in quotes) and {scale}.
+
+    :param name: of the database and of the role that owns it
+    :param tables: statements that create the tables
+    :param standing: statements that fill tables whose rows do not come in over time
+    :param streams: tables whose rows do
+    :param derived: statements that follow the streams, for the rows between two moments
+    :param indexes: statements that create keys and indexes, after the rows are in
+    :param wear: statements of ordinary use that leave dead rows behind
+    :param workload: what its applications ask, each statement with how often, so that statistics are not empty
+    :param applications: names of its applications, each with its number of open sessions
+    """
+
+    name: str
+    tables: tuple[str, ...]
+    standing: tuple[str, ...]
+    streams: tuple[Stream, ...]
+    derived: tuple[str, ...]
+    indexes: tuple[str, ...]
+    wear: tuple[str, ...]
+    workload: tuple[tuple[str, int], ...]
+    applications: tuple[tuple[str, int], ...]

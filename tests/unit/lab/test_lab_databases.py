@@ -1,0 +1,103 @@
+"""What is in the databases of the lab follows from seed and time alone."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from lab.databases import wiring
+from lab.databases.contents import DATABASES, Contents, contents_of
+from lab.databases.keyspace import commands_of
+from lab.databases.streams import Stream, number_at, one_of, random_number
+from lab.folders import DEFAULT_SETTINGS
+from lab.valkey import encoded
+
+SINCE = datetime(2026, 11, 1, tzinfo=UTC)
+STREAM = Stream("clicks", 100, 30, {"id": "i", "chance": "{1}", "again": "{1} + {2}"})
+
+
+def settings(**other: Any) -> dict[str, Any]:
+    return {**DEFAULT_SETTINGS, **other}
+
+
+def test_the_rows_of_a_day_have_their_numbers_whenever_they_are_made() -> None:
+    def numbers(since: datetime, until: datetime) -> tuple[int, int]:
+        found = re.search(r"generate_series\((\d+)::bigint, (\d+)::bigint\)", STREAM.insertion(since, until, 1, 1))
+        assert found
+        return int(found[1]), int(found[2])
+
+    first, last = numbers(SINCE, SINCE + timedelta(hours=3))
+    later, _ = numbers(SINCE + timedelta(days=1), SINCE + timedelta(days=2))
+
+    assert last - first == 99
+    assert later == last + 1
+
+
+def test_random_numbers_depend_on_seed_table_and_place() -> None:
+    numbers = {random_number(*given) for given in (("a", 1, 1), ("b", 1, 1), ("a", 2, 1), ("a", 1, 2))}
+
+    assert len(numbers) == 4
+    assert random_number("a", 1, 1) in numbers
+    assert STREAM.insertion(SINCE, SINCE, 7, 1).count(random_number("clicks", 7, 1)) == 2
+
+
+def test_expressions_name_words_and_numbers() -> None:
+    assert one_of(2, "a", "b") == "(ARRAY['a', 'b'])[1 + floor({2} * 2)::int]"
+    assert "* 30)::bigint" in number_at(30)
+
+
+@pytest.mark.parametrize(
+    ("systems", "hosted"), [(["commerce"], ()), ([], ()), (["media", "commerce"], ("media",)),
+                            (["media", "analytics"], ("analytics", "media"))])  # fmt: skip
+def test_only_systems_with_databases_get_them(systems: list[str], hosted: tuple[str, ...]) -> None:
+    chosen = settings(systems=systems)
+
+    assert wiring.hosted(chosen) == hosted
+    assert bool(wiring.contents(chosen)) == bool(hosted)
+    assert set(wiring.new_passwords(chosen)) == ({*hosted, "opsbook_monitor", "redis"} if hosted else set())
+    status = wiring.status(chosen, dict.fromkeys(["opsbook_monitor", "redis"], "x"), 1, 2)
+    assert set(status["postgres"]) == set(status["redis"]) == set(hosted)
+
+
+def test_passwords_are_of_one_lab_only() -> None:
+    first, second = (wiring.new_passwords(settings()) for _lab in range(2))
+
+    assert len({*first.values(), *second.values()}) == 2 * len(first)
+
+
+@pytest.mark.parametrize(("size", "scale"), [(1, 1), (3, 3), (16, 4)])
+def test_rows_grow_with_the_size_up_to_a_few_millions(size: int, scale: int) -> None:
+    contents = contents_of(settings(size=size))
+
+    assert contents is not None
+    assert contents.scale == scale
+
+
+def test_a_template_is_of_one_seed_and_scale() -> None:
+    prints = {Contents(("media",), seed, scale).fingerprint() for seed in (1, 2) for scale in (1, 2)}
+
+    assert len(prints) == 4
+    assert Contents(("media",), 1, 1).fingerprint() in prints
+
+
+@pytest.mark.parametrize("name", list(DATABASES))
+def test_a_database_holds_a_million_rows(name: str) -> None:
+    database = DATABASES[name]
+    rows = sum(stream.per_day * stream.days * (5 + 2 * stream.weekend) / 7 for stream in database.streams)
+
+    assert 900_000 < rows < 1_300_000
+
+
+def test_keys_follow_from_the_seed_alone() -> None:
+    first, again, other = (list(commands_of(("analytics", "media"), seed, 1)) for seed in (1, 1, 2))
+
+    assert first == again
+    assert first != other
+    assert 18_000 < len({command[1] for command in first if command[0] in ("SET", "HSET")}) < 25_000
+
+
+def test_a_command_is_written_as_the_protocol_has_it() -> None:
+    assert encoded(("SET", "ä", "1 2")) == "*3\r\n$3\r\nSET\r\n$2\r\nä\r\n$3\r\n1 2\r\n".encode()
