@@ -56,7 +56,7 @@ def _event(status: str, result: Mapping[str, Any], item: str) -> dict[str, Any]:
         "item": item,
         "changed": bool(result.get("changed")),
         "message": _message(status, result),
-        "undeclared": undeclared(result),
+        "undeclared": undeclared(result) if status == "skipped" else "",
         "verdict": verdict if isinstance(verdict, str) and verdict in VERDICTS else None,
         "recovery": recovery if isinstance(recovery, str) else "",
         "plan_digest": result.get("plan_digest"),
@@ -125,7 +125,7 @@ def name_of(task: Any) -> str:
 def undeclared(result: Mapping[str, Any]) -> str:
     """The variable for whose absence a task was skipped (`when: <variable> is defined`); empty for another reason."""
     condition = result.get("false_condition")
-    found = UNDECLARED.fullmatch(condition) if result.get("skipped") and isinstance(condition, str) else None
+    found = UNDECLARED.fullmatch(str(condition)) if condition else None
     return found["variable"] if found else ""
 
 

@@ -19,8 +19,8 @@ COLUMNS = 6
 
 SIGN = {"healthy": "ok", "unhealthy": "UNHEALTHY", "unknown": "unknown"}
 
-CONDITIONAL = ("Conditional result was False", "")
-"""What Ansible says of a task that its `when` skipped."""
+CONDITIONAL = ("Conditional result was False", "No items in the list", "")
+"""What Ansible says of a task that its `when` or an empty list skipped."""
 
 VERDICT = {
     "ok": "ended well", "failed": "FAILED", "interrupted": "was interrupted",
