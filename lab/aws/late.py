@@ -19,6 +19,7 @@ LATE: Mapping[str, str] = {
     # Both versions of load balancing have one address; moto's `elb` tells them apart.
     "elb": "lab.aws.balancing",
     "rds": "lab.aws.rds",
+    "sts": "lab.aws.roles",
 }
 _installed: set[str] = set()
 _lock = threading.RLock()

@@ -94,9 +94,13 @@ def _daily_wave() -> list[float]:
 @cache
 def _weekend() -> list[float]:
     """By minute of the week, 1 at the weekend and 0 on working days."""
-    return [
-        min(1.0, max(0.0, (minute - _SATURDAY) / _TRANSITION + 0.5, 0.5 - minute / _TRANSITION)) for minute in range(_WEEK)
-    ]
+
+    def rest(minute: int) -> float:
+        # The beginning of Monday belongs to the weekend before.
+        minute = minute if minute > _DAY else minute + _WEEK
+        return 0.5 + min(minute - _SATURDAY, _WEEK - minute) / _TRANSITION
+
+    return [min(1.0, max(0.0, rest(minute))) for minute in range(_WEEK)]
 
 
 @cache

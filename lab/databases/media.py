@@ -10,8 +10,8 @@ from lab.databases.model import Database
 from lab.databases.streams import Stream, number_at, one_of
 
 _USERS_A_DAY = 30
-# Most is done by few: the square prefers users who came lately. They reach back 600 of the 730 days that users do.
-_USER = f"({number_at(_USERS_A_DAY)} - 1 - floor({{1}} * {{1}} * {600 * _USERS_A_DAY})::bigint)"
+# Most is done by few: the square prefers users who came lately. Media reach back a year, and their users 600 days more.
+_USER = f"({number_at(_USERS_A_DAY)} - 1 - floor({{1}} * {{1}} * {600 * _USERS_A_DAY} * {{scale}})::bigint)"
 
 _TABLES = (
     "CREATE TABLE users (id bigint NOT NULL, email text NOT NULL, subscription_tier text NOT NULL, "
@@ -31,7 +31,7 @@ _TABLES = (
 )
 
 _STREAMS = (
-    Stream("users", _USERS_A_DAY, 730, {
+    Stream("users", _USERS_A_DAY, 980, {
         "id": "i", "email": "'user' || i || '@example.org'",
         "subscription_tier": one_of(1, "free", "free", "free", "free", "free", "free", "pro", "pro", "team"),
         "created_at": "at"}),

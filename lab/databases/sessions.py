@@ -54,11 +54,11 @@ class Sessions:
                 self._open[connections[connection]] = None
 
     def open_all(self) -> None:
-        """Open each, and let the first of each system ask what its applications ask; raises psycopg2.Error."""
+        """Open each, and ask once what the applications of each system ask; raises psycopg2.Error."""
         for place in self._open:
             self._open[place] = self._connect(place)
         for system in {place.system for place in self._open}:
-            self._work(system)
+            self._work(Place(system, DATABASES[system].applications[0][0], 0))
 
     def _reopen(self, place: Place) -> bool:
         try:
@@ -75,9 +75,11 @@ class Sessions:
         connection.autocommit = True
         return connection
 
-    def _work(self, system: str) -> None:
-        connection = next(connection for place, connection in self._open.items() if place.system == system)
+    def _work(self, place: Place) -> None:
+        """On a session that ends with it: only then the server's statistics hold all of it at once."""
+        connection = self._connect(place)
         with connection.cursor() as cursor:
-            for statement, times in DATABASES[system].workload:
+            for statement, times in DATABASES[place.system].workload:
                 for _time in range(times):
                     cursor.execute(statement)
+        connection.close()

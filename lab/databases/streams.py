@@ -23,7 +23,7 @@ class Stream:
     :param per_day: rows a day, before weekends are thinned out
     :param days: how far back it reaches
     :param columns: an SQL expression for each; they may use `i` (the row's number), `at` (its moment), and {1}, {2}, ...,
-        each a random number of its own in [0, 1)
+        each a random number of its own in [0, 1), and {scale}
     :param weekend: the part of rows that come on weekends, too
     """
 
@@ -38,7 +38,7 @@ class Stream:
         per_day = self.per_day * scale
         first = int((since - ORIGIN).total_seconds() // _SECONDS_A_DAY) * per_day
         last = (int((until - ORIGIN).total_seconds() // _SECONDS_A_DAY) + 1) * per_day - 1
-        expressions = ", ".join(self._randomised(text, seed) for text in self.columns.values())
+        expressions = ", ".join(self._filled_in(text, seed, scale) for text in self.columns.values())
         thinned = f"extract(isodow FROM at) < 6 OR {random_number(self.table, seed, 0)} < {self.weekend}"
         return (
             f"INSERT INTO {self.table} ({', '.join(self.columns)}) SELECT {expressions} FROM ("
@@ -48,8 +48,9 @@ class Stream:
             f"WHERE at >= '{since.isoformat()}' AND at < '{until.isoformat()}' AND ({thinned}) ORDER BY i"
         )
 
-    def _randomised(self, text: str, seed: int) -> str:
-        return re.sub(r"\{(\d+)\}", lambda match: random_number(self.table, seed, int(match[1])), text)
+    def _filled_in(self, text: str, seed: int, scale: int) -> str:
+        scaled = text.replace("{scale}", str(scale))
+        return re.sub(r"\{(\d+)\}", lambda match: random_number(self.table, seed, int(match[1])), scaled)
 
 
 def random_number(table: str, seed: int, which: int) -> str:
@@ -59,8 +60,10 @@ def random_number(table: str, seed: int, which: int) -> str:
 
 
 def number_at(per_day: int) -> str:
-    """An SQL expression: the number that a row of a stream of so many a day has at the moment `at`."""
-    return f"floor(extract(epoch FROM at - '{ORIGIN.isoformat()}')::float8 / {_SECONDS_A_DAY} * {per_day})::bigint"
+    """An SQL expression: the number that a stream of so many rows a day has surely reached at the moment `at`."""
+    # Within its day a row may come a tenth of a day later than its number says.
+    days = f"extract(epoch FROM at - '{ORIGIN.isoformat()}')::float8 / {_SECONDS_A_DAY}"
+    return f"floor(({days} - 0.11) * {per_day} * {{scale}})::bigint"
 
 
 def one_of(which: int, *words: str) -> str:

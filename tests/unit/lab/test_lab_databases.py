@@ -46,7 +46,8 @@ def test_random_numbers_depend_on_seed_table_and_place() -> None:
 
 def test_expressions_name_words_and_numbers() -> None:
     assert one_of(2, "a", "b") == "(ARRAY['a', 'b'])[1 + floor({2} * 2)::int]"
-    assert "* 30)::bigint" in number_at(30)
+    assert "* 30 * {scale})::bigint" in number_at(30)
+    assert "* 30 * 4)::bigint" in Stream("a", 1, 1, {"user_id": number_at(30)}).insertion(SINCE, SINCE, 1, 4)
 
 
 @pytest.mark.parametrize(

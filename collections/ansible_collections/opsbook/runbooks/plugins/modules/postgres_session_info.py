@@ -195,7 +195,7 @@ sessions:
       description: Its state, as V(idle) or V(idle in transaction), null where it may not be seen.
       type: str
     wait:
-      description: What it waits for, as V(Lock\: relation), null where for nothing.
+      description: What it waits for, its type and its event, null where for nothing.
       type: str
     connected_seconds:
       description: Age of the session.
