@@ -30,7 +30,7 @@ _INITDB_OPTIONS = ("-U", "postgres", "-A", "trust", "--encoding=UTF8", "--locale
 _STOP_SECONDS = 60.0
 _FILLED = "databases-"
 _KEPT_FILLED = 3
-_IN_USE_SECONDS = 3600.0
+_IN_USE_SECONDS = 86400.0
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def _make_snapshots(body: Mapping[str, Any]) -> int:
         raise ControlError(f"there is no RDS instance {name!r}")
     database = backend.databases[name]
     # An instance is older than its snapshots, and the one that was taken when it was created has expired.
-    database.created = utcnow() - max(ages, default=timedelta()) - _DAY
+    database.created = database.instance_create_time = utcnow() - max(ages, default=timedelta()) - _DAY
     for snapshot in list(backend.database_snapshots.values()):
         if snapshot.db_instance_identifier == name and snapshot.snapshot_type == "automated":
             del backend.database_snapshots[snapshot.db_snapshot_identifier]

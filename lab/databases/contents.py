@@ -117,11 +117,11 @@ class Contents:
         cursor.execute("ANALYZE")
 
 
-def contents_of(settings: Mapping[str, Any]) -> Contents | None:
-    """The contents that a lab's settings ask for; None where none of its systems has a database."""
+def contents_of(settings: Mapping[str, Any]) -> Contents:
+    """The contents that a lab's settings ask for."""
     systems = tuple(system for system in DATABASES if system in settings["systems"])
     # The estate in AWS grows with the size without bound; rows stop at a few millions, which are as good as many more.
-    return Contents(systems, int(settings["seed"]), min(int(settings["size"]), _LARGEST)) if systems else None
+    return Contents(systems, int(settings["seed"]), min(int(settings["size"]), _LARGEST))
 
 
 @contextmanager

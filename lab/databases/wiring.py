@@ -14,7 +14,7 @@ from typing import Any
 from lab import postgres, valkey
 from lab.databases.keyspace import LOGICAL, commands_of
 from lab.databases.model import MONITOR
-from lab.folders import SECRETS, load_settings, read_json, write_json
+from lab.folders import SECRETS, LabError, load_settings, read_json, write_json
 from lab.postgres_templates import Contents
 
 SERVERS = "servers.json"
@@ -49,15 +49,20 @@ def note_servers(folder: Path, postgres_port: int, redis_port: int) -> None:
 
 
 def seed(folder: Path) -> None:
-    """Fill both servers; raises LabError or psycopg2.Error, and the lab is useless then."""
+    """Fill both servers; raises LabError, and the lab is useless then."""
     settings, passwords, ports = load_settings(folder), read_json(folder / SECRETS)["databases"], read_json(folder / SERVERS)
+    if not hosted(settings):
+        return
+    import psycopg2
+
     from lab.databases.contents import contents_of
 
     found = contents_of(settings)
-    if found is None:
-        return
     valkey.fill(ports["redis"], commands_of(found.systems, found.seed, found.scale), passwords[REDIS])
-    found.restore(ports["postgres"], passwords)
+    try:
+        found.restore(ports["postgres"], passwords)
+    except psycopg2.Error as error:
+        raise LabError(f"the databases could not be restored, stop the lab and start it again: {error}") from error
 
 
 def reset(folder: Path) -> None:

@@ -63,7 +63,7 @@ def lab_command(*arguments: str) -> str:
 @contextmanager
 def running_lab(folder: Path) -> Iterator[Lab]:
     """Start a lab in a folder of its own; stop it and all it started at the end."""
-    lab_command("up", "--folder", str(folder))
+    lab_command("up", "--folder", str(folder), "--set", 'systems=["commerce"]')
     try:
         yield Lab(folder)
     finally:

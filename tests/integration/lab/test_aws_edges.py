@@ -43,7 +43,7 @@ def health(account: Aws, group: str) -> dict[str, dict[str, Any]]:
 
 
 def test_targets_are_healthy(account: Aws, group: str) -> None:
-    assert health(account, group) == dict.fromkeys(TARGETS, {"State": "healthy"})
+    assert health(account, group) == {target: {"State": "healthy"} for target in TARGETS}
 
 
 def test_a_target_becomes_unhealthy_and_heals(account: Aws, group: str) -> None:
@@ -55,7 +55,7 @@ def test_a_target_becomes_unhealthy_and_heals(account: Aws, group: str) -> None:
     assert {entry["State"] for entry in health(account, group).values()} == {"draining"}
     assert health(account, group)[TARGETS[0]]["Reason"] == "Target.DeregistrationInProgress"
     account.control("elb/targets", group="orders", state="healthy")
-    assert health(account, group) == dict.fromkeys(TARGETS, {"State": "healthy"})
+    assert health(account, group) == {target: {"State": "healthy"} for target in TARGETS}
 
 
 def test_target_states_that_cannot_be_are_refused(clean_aws: AwsLab, account: Aws, group: str) -> None:

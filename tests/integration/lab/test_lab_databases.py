@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from lab.databases import wiring
-from lab.folders import SECRETS, read_json
+from lab.folders import SECRETS, LabError, read_json
 from tests.support.databases import running_databases
 
 
@@ -177,6 +177,13 @@ def test_a_second_lab_shares_only_what_nobody_writes_to(status: dict[str, Any], 
         assert ask(status, "media", "SELECT count(*) > 5000 FROM payment_events") == [(True,)]
         wiring.reset(tmp_path)
         assert ask(other, "media", "SELECT count(*) > 5000 FROM payment_events") == [(True,)]
+
+
+def test_a_reset_that_cannot_be_made_says_so(tmp_path: Path) -> None:
+    with running_databases(tmp_path, systems=["media"]) as status:
+        ask(status, "media", "ALTER DATABASE pristine_media RENAME TO gone")
+        with pytest.raises(LabError, match=r"(?s)stop the lab and start it again.*pristine_media"):
+            wiring.reset(tmp_path)
 
 
 def test_the_same_seed_gives_the_same_rows(status: dict[str, Any], tmp_path: Path) -> None:

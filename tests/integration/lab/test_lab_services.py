@@ -224,3 +224,14 @@ def test_names_resolve_and_fail_when_told(web: str, status: dict[str, Any]) -> N
     assert resolve(status, "api.tiktokcommerce.com").rcode() == dns.rcode.SERVFAIL
     ask(f"{web}/lab/dns", {"name": "api.tiktokcommerce.com", "rcode": None})
     assert resolve(status, "api.tiktokcommerce.com").rcode() == dns.rcode.NOERROR
+
+
+def test_the_inventory_names_systems_that_the_running_lab_lacks_without_harm(status: dict[str, Any]) -> None:
+    environment = {**os.environ, "OPSBOOK_LAB_FOLDER": status["folder"]}
+    playbook = next(iter(sorted((CHECKOUT / "playbooks").glob("*.yml"))))
+    questions = (["inventory", "--list"], ["inventory", "--host", "metering"], ["playbook", "--syntax-check", str(playbook)])
+    for program, *rest in questions:
+        done = subprocess.run(
+            [sys.executable, "-m", "ansible", program, "-i", str(CHECKOUT / "inventory" / "lab"), *rest],
+            capture_output=True, text=True, check=False, cwd=CHECKOUT, env=environment, stdin=subprocess.DEVNULL)
+        assert done.returncode == 0, done.stdout + done.stderr

@@ -22,6 +22,10 @@ from lab.folders import LabError
         ["up", "--set", "task_seconds=fast"],
         ["up", "--set", "task_seconds=true"],
         ["up", "--set", "systems=1"],
+        ["up", "--size", "0"],
+        ["up", "--seed", "x"],
+        ["fault", "add", "deny", "--account", "1", "--system", "media"],
+        ["fault", "target", "orders", "--state", "tired"],
         ["fault", "add", "explode"],
     ],
 )
@@ -45,6 +49,7 @@ def test_a_lab_that_does_not_run_ends_with_code_1(tmp_path: Path, capsys: pytest
         ({"kind": "latency", "seconds": 0.5}, "latency *:*, 0.5 s"),
         ({"kind": "drop", "when": "after"}, "drop *:*, after the work is done"),
         ({"code": "Busy", "except_purpose": "control"}, "throttle *:*, code Busy, not for control calls"),
+        ({"kind": "deny", "account": "234567890123"}, "deny *:*, only in account 234567890123"),
     ],
 )
 def test_faults_are_said_in_words(changes: dict[str, object], words: str) -> None:

@@ -71,10 +71,7 @@ def test_passwords_are_of_one_lab_only() -> None:
 
 @pytest.mark.parametrize(("size", "scale"), [(1, 1), (3, 3), (16, 4)])
 def test_rows_grow_with_the_size_up_to_a_few_millions(size: int, scale: int) -> None:
-    contents = contents_of(settings(size=size))
-
-    assert contents is not None
-    assert contents.scale == scale
+    assert contents_of(settings(size=size)).scale == scale
 
 
 def test_a_template_is_of_one_seed_and_scale() -> None:
