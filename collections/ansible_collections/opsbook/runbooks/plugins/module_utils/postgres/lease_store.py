@@ -33,10 +33,10 @@ class PostgresLeaseStore:
     def __init__(self, connect: Connect, table: str = "opsbook_locks") -> None:
         """:param table: the table's name, with its schema where that is not `public`"""
         # Never left to search_path: roles that have different ones would each have a lock of their own.
-        schema, _, name = table.rpartition(".")
+        schema, dot, name = table.rpartition(".")
         self._connect = connect
         self._name = name
-        self._table = sql.Identifier(schema or SCHEMA, name)
+        self._table = sql.Identifier(schema if dot else SCHEMA, name)
 
     def read(self, system: str) -> Lease | None:
         """The system's row; None where there is none, or no table yet."""

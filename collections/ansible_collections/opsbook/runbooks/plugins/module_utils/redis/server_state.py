@@ -188,5 +188,3 @@ def rate_between(first: Mapping[str, Any], second: Mapping[str, Any]) -> Rate:
 def number(info: Mapping[str, Any], name: str) -> int:
     """A counter of INFO; 0 where this version has none."""
     return int(info.get(name) or 0)
-
-
