@@ -75,14 +75,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
             return pool.submit(run_both, PLAYBOOKS / f"{name}.yml", folder / name, *arguments, **more)
 
         conditions = start("conditions", **conditions_of(folder))
-        with running_lab(folder / "lab") as lab:
+        with running_lab(folder / "lab", ["commerce", "media"]) as lab:
             every_module = start("every_module", variables=lab_variables(lab))
             without_boto3 = start("without_boto3", environment=without_library(folder / "shim", "boto3", "botocore"))
             asked_for = start("asked_for", "-e", "opsbook_direct=false", asked={"direct": True})
             every_module.result()
             groups = lab.client("logs").describe_log_groups(logGroupNamePrefix="/test/")["logGroups"]
         yield Runs(folder, conditions.result(), every_module.result(),
-                   {group["logGroupName"]: group["retentionInDays"] for group in groups},
+                   {group["logGroupName"]: group.get("retentionInDays", 0) for group in groups},
                    without_boto3.result(), asked_for.result())
 
 

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,9 +61,9 @@ def lab_command(*arguments: str) -> str:
 
 
 @contextmanager
-def running_lab(folder: Path) -> Iterator[Lab]:
-    """Start a lab in a folder of its own; stop it and all it started at the end."""
-    lab_command("up", "--folder", str(folder), "--set", 'systems=["commerce"]')
+def running_lab(folder: Path, systems: Iterable[str] = ("commerce",)) -> Iterator[Lab]:
+    """Start a lab of these systems in a folder of its own; stop it and all it started at the end."""
+    lab_command("up", "--folder", str(folder), "--set", f"systems={json.dumps(list(systems))}")
     try:
         yield Lab(folder)
     finally:
