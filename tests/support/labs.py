@@ -6,13 +6,15 @@ import json
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
+
+from lab.accounts import HOME
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,14 +32,23 @@ class Lab:
         return status
 
     @property
+    def systems(self) -> list[str]:
+        """The systems that this lab holds."""
+        return list(self.status["accounts"])
+
+    @property
     def canaries(self) -> list[str]:
         """Every secret of this lab."""
         return [str(value) for value in json.loads((self.folder / "canaries.json").read_text(encoding="utf-8"))]
 
-    def client(self, service: str) -> Any:
-        """A client whose calls are not audited."""
-        return boto3.client(service, endpoint_url=self.status["endpoints"]["aws"], region_name="us-east-1",
-                            aws_access_key_id="LABSEEDER", aws_secret_access_key="lab")
+    def client(self, service: str, system: str = HOME) -> Any:
+        """A client, in the account and region of a system, whose calls are not audited."""
+        place = self.status["accounts"][system]
+        create: Any = boto3.client
+        client = create(service, endpoint_url=self.status["endpoints"]["aws"], region_name=place["region"],
+                        aws_access_key_id="LABSEEDER", aws_secret_access_key="lab")
+        client.meta.events.register("before-sign", _in_account(place["account_id"]))
+        return client
 
     def control(self, path: str, body: dict[str, Any], of: str = "aws") -> Any:
         """POST to a control route of the lab's AWS or web server."""
@@ -49,6 +60,13 @@ class Lab:
     def reset(self) -> None:
         """Bring the lab back to how it was freshly seeded."""
         lab_command("reset", "--folder", str(self.folder))
+
+
+def _in_account(account: str) -> Callable[..., None]:
+    def say(request: Any, **_: Any) -> None:
+        request.headers["x-moto-account-id"] = account
+
+    return say
 
 
 def lab_command(*arguments: str) -> str:

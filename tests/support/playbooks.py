@@ -40,10 +40,15 @@ def start_playbook(
     lab: Lab, playbook: str | Path, *arguments: str, records: Path, environment: dict[str, str] | None = None,
     capture: bool = True, output: IO[str] | None = None,
 ) -> subprocess.Popen[str]:
-    """Start a playbook and return at once; its output is captured, thrown away, or written to a file."""
+    """Start a playbook on the systems of the lab and return at once.
+
+    Its output is captured, thrown away, or written to a file.
+    """
+    # A lab may hold fewer systems than the inventory.
+    chosen = () if {"-i", "--limit"} & set(arguments) else ("--limit", ",".join(lab.systems))
     variables = {**os.environ, "OPSBOOK_LAB_FOLDER": str(lab.folder), "OPSBOOK_RECORD_DIR": str(records),
                  "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1", **(environment or {})}
-    return subprocess.Popen([ANSIBLE_PLAYBOOK, str(playbook), *arguments], cwd=ROOT, env=variables, text=True,
+    return subprocess.Popen([ANSIBLE_PLAYBOOK, str(playbook), *chosen, *arguments], cwd=ROOT, env=variables, text=True,
                             stdin=subprocess.DEVNULL, stdout=output or (subprocess.PIPE if capture else subprocess.DEVNULL),
                             stderr=subprocess.STDOUT)
 

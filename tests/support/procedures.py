@@ -80,9 +80,7 @@ def maintain(
 ) -> Maintained:
     """Run a procedure, by default the weekly maintenance, to its end."""
     before = len(read_audit(lab.folder))
-    # The lab of these tests holds one system of the inventory's five.
-    chosen = () if {"-i", "--limit"} & set(arguments) else ("--limit", "commerce")
-    finished = run_playbook(lab, playbook, *chosen, *arguments, records=records, environment=environment)
+    finished = run_playbook(lab, playbook, *arguments, records=records, environment=environment)
     return Maintained(finished, read_audit(lab.folder)[before:])
 
 
