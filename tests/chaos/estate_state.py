@@ -1,23 +1,41 @@
-"""The end state of the commerce estate, as plain data that two runs can be compared by, and what was done twice."""
+"""The end state of the estate of each system, as plain data that two runs can be compared by, and what was done twice."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
 from typing import Any
+
+import psycopg2
 
 from tests.support.audit import carried_out, read_audit
 from tests.support.labs import Lab
 
+LOCKED_IN_POSTGRES = {"media"}
+"""Systems of the lab's inventory whose run lock is a row in their own PostgreSQL."""
 IDENTIFIERS = ("service", "SecretId", "FunctionName", "Qualifier", "logGroupName", "logGroupIdentifier")
 
 
 def end_state(lab: Lab) -> dict[str, Any]:
-    """Everything that the weekly maintenance is there to bring about, without ids, times and ages."""
-    return {
-        "services": _services(lab), "versions": _versions(lab), "secrets": _secrets(lab), "log groups": _log_groups(lab),
-        "terraform": _terraform(lab), "lock holder": _lock_holder(lab),
-    }
+    """Everything that the weekly maintenance is there to bring about, by system, without ids, times and ages."""
+    with ThreadPoolExecutor(len(lab.systems)) as pool:
+        states = dict(zip(lab.systems, pool.map(partial(_of_system, lab), lab.systems), strict=True))
+    return {**states, "terraform": _terraform(lab)}
+
+
+def differences(expected: dict[str, Any], actual: dict[str, Any]) -> dict[str, Any]:
+    """What is not as it should be, by the path to it; nested mappings are compared part by part."""
+    found: dict[str, Any] = {}
+    for name in expected.keys() | actual.keys():
+        wanted, seen = expected.get(name), actual.get(name)
+        if isinstance(wanted, dict) and isinstance(seen, dict):
+            found.update({f"{name} > {path}": what for path, what in differences(wanted, seen).items()})
+        elif wanted != seen:
+            found[name] = {"expected": wanted, "actual": seen}
+    return found
 
 
 def done_twice(lab: Lab) -> dict[str, int]:
@@ -31,28 +49,34 @@ def done_twice(lab: Lab) -> dict[str, int]:
     return {key: number for key, number in counted.items() if number > 1}
 
 
+def _of_system(lab: Lab, system: str) -> dict[str, Any]:
+    of = partial(lab.client, system=system)
+    return {"services": _services(of("ecs")), "versions": _versions(of("lambda")), "secrets": _secrets(of("secretsmanager")),
+            "log groups": _log_groups(of("logs")), "lock holder": _lock_holder(lab, system)}
+
+
 def _key(call: dict[str, Any]) -> str:
     parameters = call["parameters"]
-    return f"{call['action']} {' '.join(str(parameters[name]) for name in IDENTIFIERS if name in parameters)}"
+    resource = " ".join(str(parameters[name]) for name in IDENTIFIERS if name in parameters)
+    return f"{call['account']} {call['action']} {resource}"
 
 
-def _services(lab: Lab) -> dict[str, Any]:
-    ecs = lab.client("ecs")
-    services = ecs.describe_services(cluster="production-cluster", services=["ingestion-api", "product-service"])
+def _services(ecs: Any) -> dict[str, Any]:
     return {
         service["serviceName"]: {
             "task definition": service["taskDefinition"].rpartition("/")[2],
             "running": service["runningCount"],
             "deployments": [deployment["rolloutState"] for deployment in service["deployments"]],
             "deployed": len(ecs.list_service_deployments(
-                cluster="production-cluster", service=service["serviceName"])["serviceDeployments"]),
+                cluster=cluster, service=service["serviceName"])["serviceDeployments"]),
         }
-        for service in services["services"]
+        for cluster in ecs.list_clusters()["clusterArns"]
+        for page in ecs.get_paginator("list_services").paginate(cluster=cluster)
+        for service in ecs.describe_services(cluster=cluster, services=page["serviceArns"])["services"]
     }
 
 
-def _versions(lab: Lab) -> dict[str, list[str]]:
-    client = lab.client("lambda")
+def _versions(client: Any) -> dict[str, list[str]]:
     functions = [function["FunctionName"] for page in client.get_paginator("list_functions").paginate()
                  for function in page["Functions"]]
     return {
@@ -62,17 +86,16 @@ def _versions(lab: Lab) -> dict[str, list[str]]:
     }
 
 
-def _secrets(lab: Lab) -> dict[str, list[list[str]]]:
-    client = lab.client("secretsmanager")
+def _secrets(client: Any) -> dict[str, list[list[str]]]:
     return {
         secret["Name"]: sorted(version.get("VersionStages", []) for version in client.list_secret_version_ids(
             SecretId=secret["Name"], IncludeDeprecated=True)["Versions"])
-        for secret in client.list_secrets()["SecretList"]
+        for page in client.get_paginator("list_secrets").paginate() for secret in page["SecretList"]
     }
 
 
-def _log_groups(lab: Lab) -> dict[str, int | None]:
-    pages = lab.client("logs").get_paginator("describe_log_groups").paginate()
+def _log_groups(client: Any) -> dict[str, int | None]:
+    pages = client.get_paginator("describe_log_groups").paginate()
     return {group["logGroupName"]: group.get("retentionInDays") for page in pages for group in page["logGroups"]}
 
 
@@ -84,6 +107,16 @@ def _terraform(lab: Lab) -> list[Any]:
             for path in states]
 
 
-def _lock_holder(lab: Lab) -> str:
-    item = lab.client("dynamodb").get_item(TableName="opsbook-locks", Key={"system": {"S": "commerce"}}).get("Item", {})
+def _lock_holder(lab: Lab, system: str) -> str:
+    if system in LOCKED_IN_POSTGRES:
+        return _holder_in_postgres(lab.status["postgres"][system], system)
+    item = lab.client("dynamodb", system).get_item(
+        TableName=lab.status["lock_table"], Key={"system": {"S": system}}).get("Item", {})
     return str(item.get("run", {}).get("S", ""))
+
+
+def _holder_in_postgres(server: dict[str, Any], system: str) -> str:
+    with closing(psycopg2.connect(**server)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT run FROM public.opsbook_locks WHERE system = %s", (system,))
+        row = cursor.fetchone()
+    return str(row[0] or "") if row else ""
