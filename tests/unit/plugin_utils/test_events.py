@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.page import render_page
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.record import build_record, plan_of
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.summary import summarize
-from ansible_collections.opsbook.runbooks.plugins.plugin_utils.events import task_events
+from ansible_collections.opsbook.runbooks.plugins.plugin_utils.events import task_events, undeclared
 from tests.support.journals import finished, planned, seen, started, task
 
 OURS: dict[str, Any] = {
@@ -115,3 +115,13 @@ def test_any_modules_result_can_be_recorded(result: dict[str, Any], status: str,
     assert render_page(record)
     assert summarize(record, "records/x")
     assert plan_of(record)["entries"] == []
+
+
+@pytest.mark.parametrize(("condition", "names"), [
+    ("sqs_queues is defined", "sqs_queues"),
+    ("dynamodb_tables is defined or rds_instances is defined", "dynamodb_tables or rds_instances"),
+    ("health_checks_backups | bool", ""), ("a is defined and b is defined", ""), ("a is not defined", ""), (None, ""),
+    (False, ""),
+])
+def test_what_a_system_does_not_declare_is_read_off_the_condition(condition: Any, names: str) -> None:
+    assert undeclared({"false_condition": condition}) == names

@@ -59,7 +59,7 @@ def everywhere(value: Any) -> str:
         {"event": "guard_passed", "time": text, "system": text, "opening": text},
         change, ended(text, system=text, event="change_failed", error=text),
         task(text, text, phase=text, message=text, recovery=text, status="failed", item=text, gaps=[gap(text, text)],
-             planned=[planned(text, before=value)]),
+             planned=[planned(text, before=value)], checks={text: text}, faults=[text], verdict=text),
         finished(), evidence=(seen(task=text, resource=text, check=text, expected=value, actual=[{text: value}]),))
 
 
@@ -118,6 +118,15 @@ def test_shows_what_a_reader_looks_for() -> None:
                      "1 made", "Delete lambda-version:f:1", "deleted for good", "running tasks", "table:orders",
                      "AccessDenied"):
         assert expected in text
+
+
+def test_shows_the_verdict_of_each_system_and_check_where_any_was_judged() -> None:
+    page = run(task("Gate", checks={"DNS": "healthy", "Redis": "unknown"}, faults=["Redis: denied"], verdict="unknown"),
+               task("Gate", "media", checks={"DNS": "not declared", "Redis": "healthy"}, faults=[], verdict="healthy")).text
+
+    seen = r"Health +Check +commerce +media +DNS +healthy +- +Redis +unknown +healthy +verdict +unknown +healthy"
+    assert re.search(seen, page)
+    assert "Health " not in run(task()).text
 
 
 @pytest.mark.parametrize("status", ["failed", "unreachable"])

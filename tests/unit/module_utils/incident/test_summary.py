@@ -22,7 +22,8 @@ def lines(*events: dict[str, Any], **given: Any) -> list[str]:
 def test_the_verdict_comes_first_and_the_record_last() -> None:
     said = lines(task(seconds=2.0), task(seconds=1.25), finished())
 
-    assert said[0] == "Weekly maintenance: ended well (3.2 s of tasks, run r1)"
+    # By the clock: tasks of several systems run beside each other.
+    assert said[0] == "Weekly maintenance: ended well (60.0 s, run r1)"
     assert said[-1].split() == ["record", "records/r1/record.html"]
 
 
@@ -59,6 +60,18 @@ def test_a_check_says_what_would_change_and_where_the_plan_is() -> None:
 
     assert "lambda_version_prune: would change 2 (a, b)" in said
     assert "records/r1/plan.json" in said
+
+
+def test_names_what_is_not_declared_once_and_apart_from_what_was_left_out() -> None:
+    plain = "Conditional result was False"
+    said = lines(task("Read the tables", status="skipped", message=plain, undeclared="dynamodb_tables"),
+                 task("Read the tables", status="skipped", message=plain, undeclared="dynamodb_tables"),
+                 task("Read the queues", status="skipped", message=plain, undeclared="sqs_queues"),
+                 task("Read the backups"), task("Read the backups", status="skipped", message=plain),
+                 task("Page somebody", status="skipped", message=plain), finished())
+
+    assert [line.strip() for line in said if "not declared" in line] == ["not declared: dynamodb_tables, sqs_queues"]
+    assert [line.strip() for line in said if "left out" in line] == ["left out: Page somebody"]
 
 
 @pytest.mark.parametrize("status", ["failed", "unreachable"])
@@ -129,3 +142,24 @@ def test_the_terminal_is_not_at_the_mercy_of_a_systems_answer() -> None:
     said = summary(task("Deploy", status="failed", message="\x1b[2J\x1b]0;title\x07 no \x9b31m"), finished(True))
 
     assert not any(sign in said for sign in "\x1b\x07\x9b")
+
+
+def test_what_was_done_before_and_is_left_out_later_is_not_called_undeclared() -> None:
+    said = summary(task("Read the backups", verdict="healthy"), _skipped("Read the backups"),
+                   _skipped("Read the databases", undeclared="rds_instances"), finished())
+
+    assert "not declared: rds_instances\n" in said
+    assert "Read the backups" not in said
+
+
+def test_a_check_of_many_systems_names_each_of_them_and_how_much_would_change() -> None:
+    systems = [f"system-{number}" for number in range(6)]
+    tasks = [task(name, system, action=f"opsbook.runbooks.{name}", planned=[planned("x:a"), planned("x:b")])
+             for system in systems for name in ("one", "two", "three", "four")]
+    said = lines(*tasks, finished(), command={"check": True})
+
+    assert [line.split()[0] for line in said if "would change 8 (one 2, two 2, three 2, four 2)" in line] == systems
+
+
+def _skipped(name: str, **given: Any) -> dict[str, Any]:
+    return task(name, status="skipped", message="Conditional result was False", **given)

@@ -14,7 +14,7 @@ CAP = 50
 MESSAGE_LENGTH = 2000
 
 
-UNDECLARED = re.compile(r"\s*(?P<variable>\w+) is defined(?: or \w+ is defined)*\s*")
+UNDECLARED = re.compile(r"\s*\w+ is defined(?: or \w+ is defined)*\s*")
 """How a procedure asks whether a system declares what a task works on."""
 
 CHANGE = {"resource": str, "action": str, "summary": str, "undo": Mapping}
@@ -123,10 +123,9 @@ def name_of(task: Any) -> str:
 
 
 def undeclared(result: Mapping[str, Any]) -> str:
-    """The variable for whose absence a task was skipped (`when: <variable> is defined`); empty for another reason."""
-    condition = result.get("false_condition")
-    found = UNDECLARED.fullmatch(str(condition)) if condition else None
-    return found["variable"] if found else ""
+    """The variables for whose absence a task was skipped (`when: <variable> is defined`); empty for another reason."""
+    condition = str(result.get("false_condition") or "")
+    return " or ".join(condition.split()[::4]) if UNDECLARED.fullmatch(condition) else ""
 
 
 def label_of(item: Any) -> str:

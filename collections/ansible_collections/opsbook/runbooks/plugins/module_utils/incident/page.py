@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from .checks import health_of
+
 STYLE = """
 :root { color-scheme: light dark; --line: #d0d7de; --soft: #f6f8fa; --ink: #1f2328; --mute: #59636e; --page: #fff;
   --ok: #1a7f37; --bad: #cf222e; --warn: #9a6700; --info: #0969da; }
@@ -56,6 +58,7 @@ def render_page(record: Mapping[str, Any]) -> str:
     """The whole page for a record."""
     body = "".join([
         _head(record), _facts(record),
+        _section("Health", _health(record), hide_empty=True),
         _section("Failures", _failures(record), hide_empty=True),
         _section("Changes", _changes(record)),
         _section("Planned", _planned(record), hide_empty=True),
@@ -96,6 +99,18 @@ def _facts(record: Mapping[str, Any]) -> str:
         "Versions": ", ".join(f"{name} {version}" for name, version in record["versions"].items()),
     }
     return "<dl>" + "".join(f"<dt>{_t(name)}</dt><dd>{_t(value)}</dd>" for name, value in rows.items()) + "</dl>"
+
+
+def _health(record: Mapping[str, Any]) -> str:
+    """A row a check, a column a system, as the last gate of each saw them; below it what was wrong or not to be told."""
+    health = health_of(record)
+    if not health.checks:
+        return ""
+    rows = [[_t(name), *(_tone(seen[system]) if system in seen else '<span class="none">-</span>'
+                         for system in health.verdicts)] for name, seen in health.checks.items()]
+    rows.append(["<b>verdict</b>", *(_tone(verdict) for verdict in health.verdicts.values())])
+    faults = [[_t(system), _t(fault)] for system, found in health.faults.items() for fault in found]
+    return _table(["Check", *health.verdicts], rows) + _table(["System", "Found"], faults)
 
 
 def _failures(record: Mapping[str, Any]) -> str:

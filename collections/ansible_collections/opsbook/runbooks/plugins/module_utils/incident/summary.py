@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from ..core.change import natural_order
@@ -35,8 +36,7 @@ def summarize(record: Mapping[str, Any], folder: str) -> str:
     """
     if record["procedure"].get("changes") is False and any(task.get("checks") for task in record["tasks"]):
         return _health_summary(record, folder)
-    seconds = sum(float(task.get("seconds") or 0) for task in record["tasks"])
-    head = _cut(f"{record['title']}: {VERDICT[record['status']]} ({seconds:.1f} s of tasks, run {record['id']})", 200)
+    head = _cut(f"{record['title']}: {VERDICT[record['status']]} ({_run(record)})", 200)
     tail = [f"  record   {folder}/record.html"]
     if record["status"] == "checked":
         tail.insert(0, f"  plan     {folder}/plan.json")
@@ -59,8 +59,16 @@ def _health_summary(record: Mapping[str, Any], folder: str) -> str:
     systems = list(health.verdicts)
     tables = [line for first in range(0, len(systems), COLUMNS) for line in _table(health, systems[first:first + COLUMNS])]
     faults = [f"  {_cut(system, 30):<12} {_cut(fault, 160)}" for system in systems for fault in health.faults[system]]
-    return "\n".join([f"{record['title']}: {counts} (run {record['id']})", *tables, *faults,
+    return "\n".join([f"{record['title']}: {counts} ({_run(record)})", *tables, *faults,
                       f"  record   {folder}/record.html"])
+
+
+def _run(record: Mapping[str, Any]) -> str:
+    """How long a run took, and which one it was; a run that was cut off has no end but that of its journal."""
+    if not (record["started"] and record["finished"]):
+        return f"run {record['id']}"
+    took = datetime.fromisoformat(record["finished"]) - datetime.fromisoformat(record["started"])
+    return f"{took.total_seconds():.1f} s, run {record['id']}"
 
 
 def _table(health: Health, systems: Sequence[str]) -> list[str]:
@@ -95,11 +103,20 @@ def _brief(record: Mapping[str, Any], system: str) -> list[str]:
     said = f"{done} changed ({', '.join(f'{name} {count}' for name, count in counts.items())})"
     if done < len(changes):
         said = f"{len(changes) - done} NOT done, {said}"
+    planned = _would_change(record, tasks)
     checks = "; ".join(_verdicts(tasks)[:1])
-    planned = _planned(record, system)
-    lines = [*_exceptions(record, system), *planned, *([] if planned else [said if changes else "nothing to change"])]
-    lines[-1] = _cut("; ".join(part for part in (lines[-1], checks) if part), 160)
-    return [*lines, *_skipped(tasks)]
+    lines = [*_exceptions(record, system), planned or (said if changes else "nothing to change")]
+    return [*lines[:-1], *_paragraph("; ".join(part for part in (lines[-1], checks) if part), 300), *_skipped(tasks)]
+
+
+def _would_change(record: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> str:
+    """How much a check plans; empty where this is none, or nothing is to be done."""
+    counts: dict[str, int] = {}
+    for task in tasks if record["status"] == "checked" else ():
+        if task["planned"]:
+            counts[_short_action(task)] = counts.get(_short_action(task), 0) + len(task["planned"])
+    told = ", ".join(f"{action} {number}" for action, number in counts.items())
+    return f"would change {sum(counts.values())} ({told})" if counts else ""
 
 
 def _exceptions(record: Mapping[str, Any], system: str) -> list[str]:
@@ -111,13 +128,20 @@ def _exceptions(record: Mapping[str, Any], system: str) -> list[str]:
 
 
 def _skipped(tasks: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What a system does not declare, in one line; what could not be done here, with its reason."""
+    """What a system does not declare; what was left out for another condition; what could not be done here, and why."""
     skipped = [task for task in tasks if task["status"] == "skipped"]
-    undeclared = dict.fromkeys(str(task.get("undeclared") or task["task"]) for task in skipped
-                               if task["message"] in CONDITIONAL)
-    lines = [_cut(f"skipped: {task['task']}: {task['message']}", 220) for task in skipped
-             if task["message"] not in CONDITIONAL]
-    return [*lines, *([_cut(f"not declared: {', '.join(undeclared)}", 110)] if undeclared else [])]
+    # What was looked at before and is left out later was declared: the procedure itself needs it only once.
+    done = {task["task"] for task in tasks if task["status"] != "skipped"}
+    plain = [task for task in skipped if task["message"] in CONDITIONAL and task["task"] not in done]
+    undeclared = [str(task["undeclared"]) for task in plain if task.get("undeclared")]
+    left_out = [str(task["task"]) for task in plain if not task.get("undeclared")]
+    return [*(_cut(f"skipped: {task['task']}: {task['message']}", 220) for task in skipped
+              if task["message"] not in CONDITIONAL),
+            *_listed("not declared", undeclared), *_listed("left out", left_out)]
+
+
+def _listed(what: str, names: Sequence[str]) -> list[str]:
+    return _paragraph(f"{what}: {', '.join(dict.fromkeys(names))}", 500) if names else []
 
 
 def _failures(record: Mapping[str, Any], system: str) -> list[str]:
