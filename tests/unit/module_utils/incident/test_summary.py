@@ -163,3 +163,16 @@ def test_a_check_of_many_systems_names_each_of_them_and_how_much_would_change() 
 
 def _skipped(name: str, **given: Any) -> dict[str, Any]:
     return task(name, status="skipped", message="Conditional result was False", **given)
+
+
+def test_many_systems_and_a_failure_still_fit_a_screen_without_losing_a_system() -> None:
+    systems = [f"system-{number}" for number in range(10)]
+    events = [event for system in systems for event in (
+        begun("x:a", system=system), ended("x:a", system=system), task(system=system, changed=True),
+        *(task(name, system, status="skipped", message="Conditional result was False", undeclared=name)
+          for name in ("rds_instances", "sqs_queues")))]
+    said = lines(*events, task("Deploy", "system-3", status="failed", message="no answer " * 30), finished(True))
+
+    assert len(said) <= 22
+    assert said[1].split()[:3] == ["system-3", "failed:", "Deploy:"]
+    assert [line.split()[0] for line in said if "1 changed (lambda_version_prune 1" in line] == systems

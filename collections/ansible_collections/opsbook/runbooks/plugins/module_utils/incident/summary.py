@@ -42,10 +42,12 @@ def summarize(record: Mapping[str, Any], folder: str) -> str:
         tail.insert(0, f"  plan     {folder}/plan.json")
     # What failed comes first, so that it is never among what is left out.
     failed = [line for system in record["systems"] for line in _named(system, _failures(record, system))]
-    body = [*failed, *(line for system in record["systems"] for line in _named(system, _system(record, system)))]
     room = LINES - 1 - len(tail)
-    if len(body) > room and len(record["systems"]) > 1:
-        body = [*failed, *(line for system in record["systems"] for line in _named(system, _brief(record, system)))]
+    body: list[str] = []
+    for form in (_system, _briefly, _most_briefly) if len(record["systems"]) > 1 else (_system,):
+        body = [*failed, *(line for system in record["systems"] for line in _named(system, form(record, system)))]
+        if len(body) <= room:
+            break
     if len(body) > room:
         body = [*body[: room - 1], f"  ... {len(body) - room + 1} more lines in the record"]
     return "\n".join([head, *body, *tail])
@@ -93,8 +95,13 @@ def _system(record: Mapping[str, Any], system: str) -> list[str]:
     return [*lines, *_skipped(tasks)]
 
 
-def _brief(record: Mapping[str, Any], system: str) -> list[str]:
-    """A system in a line or two, where all of it would fill more than a screen."""
+def _briefly(record: Mapping[str, Any], system: str) -> list[str]:
+    """A system in a few lines, where all of it would fill more than a screen."""
+    return [*_most_briefly(record, system), *_skipped([task for task in record["tasks"] if task["system"] == system])]
+
+
+def _most_briefly(record: Mapping[str, Any], system: str) -> list[str]:
+    """A system in a line or two, without what it does not declare."""
     changes = [change for change in record["changes"] if change["system"] == system]
     tasks = [task for task in record["tasks"] if task["system"] == system]
     done = sum(change["outcome"] == "done" for change in changes)
@@ -103,10 +110,8 @@ def _brief(record: Mapping[str, Any], system: str) -> list[str]:
     said = f"{done} changed ({', '.join(f'{name} {count}' for name, count in counts.items())})"
     if done < len(changes):
         said = f"{len(changes) - done} NOT done, {said}"
-    planned = _would_change(record, tasks)
-    checks = "; ".join(_verdicts(tasks)[:1])
-    lines = [*_exceptions(record, system), planned or (said if changes else "nothing to change")]
-    return [*lines[:-1], *_paragraph("; ".join(part for part in (lines[-1], checks) if part), 300), *_skipped(tasks)]
+    parts = [_would_change(record, tasks) or (said if changes else "nothing to change"), *_verdicts(tasks)[:1]]
+    return [*_exceptions(record, system), *_paragraph("; ".join(parts), 300)]
 
 
 def _would_change(record: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> str:
