@@ -63,3 +63,13 @@ def test_terminal_and_page_show_a_row_a_check_and_a_line_a_fault() -> None:
     assert "<h2>Health</h2>" in page
     assert "<td>Redis</td><td><span class=\"none\">-</span></td><td><span class=\"tone healthy\">healthy</span></td>" in page
     assert "&lt;web&gt; answered 500" in page
+
+
+def test_the_terminal_shows_the_first_faults_of_each_check_in_full_and_counts_the_rest() -> None:
+    denied = [f"Tables: table:{number}: not seen (AccessDenied: {'x ' * 60}end)" for number in range(8)]
+    said = summarize(record(gate("media", "unknown", {"Tables": "unknown"}, *denied, "Web: 500")), "records/r1")
+
+    assert said.count("end)") == 3
+    assert "Tables: 5 more in the record" in said
+    assert "Web: 500" in said
+    assert max(map(len, said.splitlines())) <= 125

@@ -18,6 +18,9 @@ LINES = 22
 COLUMNS = 6
 """Systems beside each other in a table of checks."""
 
+FAULTS = 3
+"""Faults of one check that are shown."""
+
 SIGN = {"healthy": "ok", "unhealthy": "UNHEALTHY", "unknown": "unknown"}
 
 CONDITIONAL = ("Conditional result was False", "No items in the list", "")
@@ -60,9 +63,22 @@ def _health_summary(record: Mapping[str, Any], folder: str) -> str:
                        if health.count(verdict))
     systems = list(health.verdicts)
     tables = [line for first in range(0, len(systems), COLUMNS) for line in _table(health, systems[first:first + COLUMNS])]
-    faults = [f"  {_cut(system, 30):<12} {_cut(fault, 160)}" for system in systems for fault in health.faults[system]]
+    faults = [line for system in systems for line in _named(system, _found(health.faults[system]))]
     return "\n".join([f"{record['title']}: {counts} ({_run(record)})", *tables, *faults,
                       f"  record   {folder}/record.html"])
+
+
+def _found(faults: Sequence[str]) -> list[str]:
+    """The first faults of each check in full, and how many more there are: one cause often has many effects."""
+    by_check: dict[str, list[str]] = {}
+    for fault in faults:
+        by_check.setdefault(fault.partition(": ")[0], []).append(fault)
+    lines = []
+    for check, found in by_check.items():
+        lines += [line for fault in found[:FAULTS] for line in _paragraph(fault, 400)]
+        if len(found) > FAULTS:
+            lines.append(f"{_cut(check, 60)}: {len(found) - FAULTS} more in the record")
+    return lines
 
 
 def _run(record: Mapping[str, Any]) -> str:
