@@ -79,9 +79,9 @@ def lab_command(*arguments: str) -> str:
 
 
 @contextmanager
-def running_lab(folder: Path, systems: Iterable[str] = ("commerce",)) -> Iterator[Lab]:
+def running_lab(folder: Path, systems: Iterable[str] = ("commerce",), size: int = 1) -> Iterator[Lab]:
     """Start a lab of these systems in a folder of its own; stop it and all it started at the end."""
-    lab_command("up", "--folder", str(folder), "--set", f"systems={json.dumps(list(systems))}")
+    lab_command("up", "--folder", str(folder), "--set", f"systems={json.dumps(list(systems))}", "--set", f"size={size}")
     try:
         yield Lab(folder)
     finally:

@@ -17,6 +17,7 @@ from tests.support.labs import ROOT, Lab
 from tests.support.playbooks import Finished, run_playbook
 
 PLAYBOOK = "playbooks/weekly-maintenance.yml"
+HEALTH_CHECK = "playbooks/morning-health-check.yml"
 RECAP = "PLAY RECAP"
 SERVICES = ("ingestion-api", "product-service")
 FRONT_MATTER = {
@@ -100,10 +101,10 @@ def titles(lab: Lab) -> list[str]:
     return [attachment["title"] for notice in received(lab) for attachment in notice["body"]["attachments"]]
 
 
-def lock_row(lab: Lab) -> dict[str, str]:
-    """The lock row of the commerce system: run, holder, token digest, expiry."""
-    item = lab.client("dynamodb").get_item(
-        TableName=lab.status["lock_table"], Key={"system": {"S": "commerce"}}, ConsistentRead=True).get("Item", {})
+def lock_row(lab: Lab, system: str = "commerce") -> dict[str, str]:
+    """The lock row of a system in DynamoDB: run, holder, token digest, expiry."""
+    item = lab.client("dynamodb", system).get_item(
+        TableName=lab.status["lock_table"], Key={"system": {"S": system}}, ConsistentRead=True).get("Item", {})
     return {name: str(next(iter(value.values()))) for name, value in item.items()}
 
 
@@ -120,6 +121,18 @@ def inventory_with(folder: Path, **systems: Mapping[str, Any]) -> str:
     for name, variables in systems.items():
         (copied / "host_vars" / f"{name}.yml").write_text(yaml.safe_dump({**commerce, **variables}))
     (copied / "hosts.yml").write_text(yaml.safe_dump({"systems": {"hosts": {name: {} for name in ("commerce", *systems)}}}))
+    return str(copied)
+
+
+def inventory_altered(folder: Path, **alterations: Callable[[dict[str, Any]], None]) -> str:
+    """A copy of the lab's inventory with the variables of these systems altered; returns its path."""
+    copied = folder / "inventory"
+    shutil.copytree(ROOT / "inventory" / "lab", copied)
+    for system, alter in alterations.items():
+        path = copied / "host_vars" / f"{system}.yml"
+        variables = yaml.safe_load(path.read_text())
+        alter(variables)
+        path.write_text(yaml.safe_dump(variables))
     return str(copied)
 
 
