@@ -140,17 +140,19 @@ def test_connections_do_not_share_their_credentials() -> None:
 
 
 class Sts:
-    """Stands for the session that a role is assumed from."""
-
-    region_name = "eu-central-1"
+    """A session whose STS answers from here; all its other clients are real."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.requests: list[dict[str, Any]] = []
         self._error = error
+        self._open = client.boto3.Session
 
-    def client(self, service: str, **arguments: Any) -> Sts:
-        assert service == "sts"
+    def __call__(self, **given: Any) -> Sts:
+        self._session = self._open(**given)
         return self
+
+    def client(self, service: str, **arguments: Any) -> Any:
+        return self if service == "sts" else self._session.client(service, **arguments)
 
     def assume_role(self, **request: Any) -> dict[str, Any]:
         self.requests.append(request)
@@ -160,8 +162,7 @@ class Sts:
 
 
 def assuming(monkeypatch: pytest.MonkeyPatch, sts: Sts, **options: Any) -> Any:
-    real = client._session
-    monkeypatch.setattr(client, "_session", lambda *given: real(*given) if given[2] == "ROLE" else sts)
+    monkeypatch.setattr(client.boto3, "Session", sts)
     return connector({**KEYS, "assume_role_arn": "arn:aws:iam::111122223333:role/ops", **options})
 
 

@@ -84,14 +84,15 @@ class _Connector:
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
         self._session: Any = None
+        self._keys: dict[str, str] = {}
 
     def __call__(self, service: str) -> Any:
         with self._lock:
             if service not in self._clients:
                 with explaining("connect to AWS", service):
                     if self._session is None:
-                        self._session = self._open_session()
-                    self._clients[service] = self._session.client(service, **self._client_arguments())
+                        self._open_session()
+                    self._clients[service] = self._session.client(service, **self._keys, **self._client_arguments())
             return self._clients[service]
 
     def _client_arguments(self) -> dict[str, Any]:
@@ -109,28 +110,26 @@ class _Connector:
         return {"endpoint_url": self._options.get("endpoint_url"), "verify": verify if verify is not True else None,
                 "config": config}
 
-    def _open_session(self) -> Any:
+    def _open_session(self) -> None:
         given = self._options.get
-        session = _session(given("profile"), given("region"), given("access_key"), given("secret_key"),
-                           given("session_token"))
-        if not given("assume_role_arn"):
-            return session
-        return self._assume_role(session)
+        session = boto3.Session(
+            botocore_session=_core_session(given("profile")), region_name=given("region"),
+            aws_access_key_id=given("access_key"), aws_secret_access_key=given("secret_key"),
+            aws_session_token=given("session_token"))
+        if given("assume_role_arn"):
+            self._keys = self._assume_role(session)
+        self._session = session
 
-    def _assume_role(self, session: Any) -> Any:
+    def _assume_role(self, session: Any) -> dict[str, str]:
+        """The role's keys, which every further client is given: a second session would cost more than the call."""
         arn = str(self._options["assume_role_arn"])
         request = {"RoleArn": arn, "RoleSessionName": "opsbook"}
         if self._options.get("external_id"):
             request["ExternalId"] = str(self._options["external_id"])
         with explaining("assume the role", arn):
             keys = session.client("sts", **self._client_arguments()).assume_role(**request)["Credentials"]
-        return _session(None, session.region_name, keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
-
-
-def _session(profile: str | None, region: str | None, key: str | None, secret: str | None, token: str | None) -> Any:
-    return boto3.Session(
-        botocore_session=_core_session(profile), region_name=region,
-        aws_access_key_id=key, aws_secret_access_key=secret, aws_session_token=token)
+        return {"aws_access_key_id": keys["AccessKeyId"], "aws_secret_access_key": keys["SecretAccessKey"],
+                "aws_session_token": keys["SessionToken"]}
 
 
 def _core_session(profile: str | None) -> Any:
@@ -162,6 +161,7 @@ def warm(services: tuple[str, ...]) -> None:
     loader.load_data("partitions")
     loader.load_data("sdk-default-configuration")
     loader.load_data("_retry")
-    for service in services:
+    # Any of them may be reached by a role.
+    for service in ("sts", *services):
         for kind in ("service-2", "paginators-1", "endpoint-rule-set-1"):
             loader.load_service_model(service, kind)
