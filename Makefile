@@ -25,7 +25,7 @@ test-matrix: setup ## run the tests on the other supported ansible-core releases
 	@uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[matrix]' && nox $(ARGS)
 lint: setup ## ruff, mypy, ansible-lint, ansible-test sanity, antsibull-docs, house rules
 	@tools/lint $(ARGS)
-bench: setup ## measure, side by side with named peers
+bench: setup ## measure, side by side with named peers: make bench ARGS="--parts health-check growth --rounds 3"
 	@tools/bench $(ARGS)
 chaos: setup ## kill the weekly maintenance fifty times at random moments: make chaos ARGS="--seed 7 --runs 10"
 	@python -m tests.chaos $(ARGS)

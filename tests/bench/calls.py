@@ -33,6 +33,11 @@ class Work:
     calls: int
 
 
+def warm_up(estate: Estate) -> None:
+    """Run the measured module once, so that all libraries are compiled."""
+    run_play(estate, [_reading(estate, _functions(estate, 1))])
+
+
 def one_round(estate: Estate) -> dict[str, Work]:
     """Measure every shape once."""
     names = _functions(estate, max(NUMBERS))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,8 +49,9 @@ def slow(lab: Lab) -> None:
 
 
 @contextmanager
-def running_estate(folder: Path) -> Iterator[Estate]:
-    """Start a lab in this folder and stop it at the end."""
-    with running_lab(folder / "lab") as lab:
+def running_estate(folder: Path, systems: Iterable[str]) -> Iterator[Estate]:
+    """Start a lab of these systems in this folder, slow it down, and stop it at the end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with running_lab(folder / "lab", systems) as lab:
         slow(lab)
         yield Estate(lab, folder)

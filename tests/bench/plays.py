@@ -1,4 +1,4 @@
-"""Plays of equal tasks, run by our ansible-playbook or by the peers'."""
+"""Plays of equal tasks, run by our ansible-playbook or by the peers', and our playbooks on the lab's inventory."""
 
 from __future__ import annotations
 
@@ -69,6 +69,16 @@ def run_play(estate: Estate, tasks: list[Task]) -> Cost:
     (folder / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"measured": host}}}), encoding="utf-8")
     command: list[str | Path] = [first.programs / "ansible-playbook", "-i", "hosts.yml", "play.yml"]
     return measured(command, folder, _environment(estate, first))
+
+
+def run_playbook(estate: Estate, playbook: Path, *arguments: str) -> Cost:
+    """Run a playbook of ours on the systems of the lab."""
+    folder = estate.folder / "playbook"
+    folder.mkdir(exist_ok=True)
+    variables = {**estate.environment(OURS), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+                 "OPSBOOK_LAB_FOLDER": str(estate.lab.folder), "OPSBOOK_RECORD_DIR": str(estate.folder / "records")}
+    command: list[str | Path] = [OURS / "ansible-playbook", "-i", ROOT / "inventory" / "lab", playbook, *arguments]
+    return measured(command, folder, variables)
 
 
 def _written(task: Task) -> dict[str, Any]:

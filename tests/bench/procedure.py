@@ -10,21 +10,22 @@ from typing import Any
 
 from tests.bench.estate import Estate
 from tests.bench.measure import Cost, Failed, measured
-from tests.bench.plays import OURS
+from tests.bench.plays import run_playbook
 from tests.bench.report import Table, quotients, ratio, seconds
-from tests.chaos.estate_state import end_state
+from tests.bench.shell import AWS_CLI, shell_variables
+from tests.chaos.estate_state import differences, end_state
 from tests.support.audit import carried_out
 from tests.support.labs import ROOT
 
 SCRIPT = Path(__file__).with_name("weekly-maintenance.sh")
-AWS_CLI = ROOT / ".venv-bench-cli" / "bin"
 NOTE = (
     "`playbooks/weekly-maintenance.yml` with guard, lock, record and verification, against "
     "`tests/bench/weekly-maintenance.sh`: the commands of procedure 000-09 one after another, corrected where they do not "
-    "work or would do harm. Both begin on a freshly reset lab, and a run counts only when both end in the same state of "
-    "services, versions, secrets, log groups and Terraform resources. The lab's tasks start in less than a second, but "
-    "`aws ecs wait` looks again only after 15; on real services both wait as long as the deployment takes. So the last row "
-    "leaves out what either side waits, from the last deployment's beginning to the first call of the next step."
+    "work or would do harm. Its health checks are those of that procedure; ours look at all that the system declares. Both "
+    "begin on a freshly reset lab of this system, and a run counts only when both end in the same state of services, "
+    "versions, secrets, log groups and Terraform resources. The lab's tasks start in less than a second, but `aws ecs wait` "
+    "looks again only after 15; on real services both wait as long as the deployment takes. So the last row leaves out what "
+    "either side waits, from the last deployment's beginning to the first call of the next step."
 )
 
 
@@ -50,9 +51,10 @@ def one_round(estate: Estate) -> tuple[Run, Run]:
     :raises Failed: when they do not end in the same state
     """
     ours, shell = _run(estate, _ours), _run(estate, _shell)
-    differing = [part for part in ours.state if ours.state[part] != shell.state[part]]
+    differing = differences(ours.state, shell.state)
     if differing:
-        raise Failed("\n".join(f"{part}: {ours.state[part]} here, {shell.state[part]} by the shell" for part in differing))
+        raise Failed("\n".join(f"{path}: {what['expected']} here, {what['actual']} by the shell"
+                               for path, what in differing.items()))
     return ours, shell
 
 
@@ -78,11 +80,7 @@ def _waited(calls: list[dict[str, Any]]) -> float:
 
 
 def _ours(estate: Estate, folder: Path) -> Cost:
-    variables = {**estate.environment(OURS), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-                 "OPSBOOK_LAB_FOLDER": str(estate.lab.folder), "OPSBOOK_RECORD_DIR": str(estate.folder / "records")}
-    command: list[str | Path] = [OURS / "ansible-playbook", "-i", ROOT / "inventory" / "lab",
-                                 ROOT / "playbooks" / "weekly-maintenance.yml"]
-    return measured(command, folder, variables)
+    return run_playbook(estate, ROOT / "playbooks" / "weekly-maintenance.yml", "--limit", "commerce")
 
 
 def _shell(estate: Estate, folder: Path) -> Cost:
@@ -90,14 +88,9 @@ def _shell(estate: Estate, folder: Path) -> Cost:
 
 
 def _shell_variables(estate: Estate) -> dict[str, str]:
-    status, connection = estate.lab.status, estate.connection()
-    web = status["endpoints"]["web"]
-    return {
-        **estate.environment(AWS_CLI), "WEB": web, "SLACK": f"{web}/receivers/slack/{status['receivers']['slack']}",
-        "PROJECT": str(estate.lab.folder / "terraform" / "commerce"),
-        "AWS_ENDPOINT_URL": connection["endpoint_url"], "AWS_DEFAULT_REGION": connection["region"],
-        "AWS_ACCESS_KEY_ID": connection["access_key"], "AWS_SECRET_ACCESS_KEY": connection["secret_key"],
-    }
+    status = estate.lab.status
+    return {**shell_variables(estate), "PROJECT": str(estate.lab.folder / "terraform" / "commerce"),
+            "SLACK": f"{status['endpoints']['web']}/receivers/slack/{status['receivers']['slack']}"}
 
 
 def speeds(rounds: list[tuple[Run, Run]], waiting: bool = True) -> list[float]:

@@ -8,16 +8,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 WIDTH = 120
+AIMS = "Aims"
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table with a heading and what is to be known to read it."""
+    """A table with a heading and what is to be known to read it.
+
+    :param once: measured once, however many rounds there are
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: list[tuple[str, ...]] = field(default_factory=list)
     note: str = ""
+    once: bool = False
 
     def as_text(self) -> str:
         """For a terminal."""

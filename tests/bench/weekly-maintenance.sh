@@ -8,9 +8,7 @@ set -euo pipefail
 
 CLUSTER=production-cluster
 SERVICES=(ingestion-api product-service)
-FUNCTIONS=(tiktok-commerce-caption-parser tiktok-commerce-link-resolver tiktok-commerce-report-mailer
-  tiktok-commerce-secret-rotation tiktok-commerce-video-indexer)
-TABLES=(tiktok-commerce-products-prod tiktok-commerce-videos-prod)
+TABLES=(tiktok-commerce-{products,videos,clicks,creators,links,orders}-prod)
 SECRETS=(tiktok-commerce/api-keys tiktok-commerce/webhook-signing)
 KEEP=3
 
@@ -44,6 +42,8 @@ metrics() {
 }
 
 say "Pre-checks"
+mapfile -t FUNCTIONS < <(aws lambda list-functions --output text \
+  --query 'Functions[?starts_with(FunctionName, `tiktok-commerce-`)].[FunctionName]')
 for table in "${TABLES[@]}"; do
   [ "$(aws dynamodb list-backups --table-name "$table" --time-range-lower-bound "$(date -d '24 hours ago' +%s)" \
     --query 'length(BackupSummaries)' --output text)" != 0 ] || fail "no backup of $table"
