@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import OperationError, Refused
+from ansible_collections.opsbook.runbooks.plugins.module_utils.core.lock_store import ask_interval
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.lease import Lease, digest_token
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils import lock
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.lock import acquire, new_token, shown
@@ -109,6 +110,22 @@ def test_an_emergency_takes_over_at_once_by_naming_the_run() -> None:
     assert (take(row, take_over="theirs").fence, row.reads) == (8, 1)
 
 
+def test_who_takes_over_waits_until_the_other_run_has_asked_for_its_lease_again() -> None:
+    row, told = Row(replace(HELD, expires=time.time() + 600)), list[str]()
+    began = time.monotonic()
+    acquire(row, WANTED, "t", 1.5, "theirs", told.append)
+
+    assert time.monotonic() - began >= ask_interval(1.5)
+    assert "until run theirs (bob) has noticed that it was put aside" in "".join(told)
+
+
+def test_a_lease_that_ended_by_itself_is_taken_without_a_further_wait() -> None:
+    row, told = Row(replace(HELD, expires=time.time() - 1)), list[str]()
+    acquire(row, WANTED, "t", 30, "", told.append)
+
+    assert "put aside" not in "".join(told)
+
+
 def test_taking_over_from_another_run_is_refused_at_once() -> None:
     row = Row(replace(HELD, expires=time.time() + 600))
 
@@ -171,6 +188,25 @@ def test_a_store_that_cannot_be_reached_gives_no_lock() -> None:
 
     with pytest.raises(OperationError, match="did not answer"):
         take(Row(None, unreachable))
+
+
+@pytest.mark.parametrize(("take_over", "raised", "said"), [
+    ("", Refused, "run theirs of bob held it a moment ago, and now its store does not answer"),
+    ("theirs", OperationError, "did not answer"),
+])
+def test_a_store_that_falls_silent_has_not_freed_the_lock_of_a_run_that_was_seen(
+    take_over: str, raised: type[OperationError], said: str
+) -> None:
+    def falls_silent(row: Row) -> None:
+        if row.reads == 2:
+            raise OperationError("read the run lock", "locks/commerce", "AWS did not answer")
+
+    row = Row(replace(HELD, expires=time.time() + 600), falls_silent)
+    row.take = lambda wanted, seen: False  # type: ignore[method-assign]
+    with pytest.raises(OperationError, match=said) as caught:
+        take(row, take_over)
+
+    assert caught.type is raised
 
 
 def test_tokens_cannot_be_guessed_from_one_another() -> None:

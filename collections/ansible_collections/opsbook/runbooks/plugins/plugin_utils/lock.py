@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..module_utils.core.errors import OperationError, Refused
-from ..module_utils.core.lock_store import lease_length, open_store
+from ..module_utils.core.lock_store import ask_interval, lease_length, open_store
 from ..module_utils.core.poll import Poll
 from ..module_utils.incident.lease import Lease, LeaseStore, digest_token, next_lease
 from .receipt import Receipt, delete_receipt, join, leave, load_receipt, turn
@@ -127,13 +127,16 @@ def acquire(
     :param seconds: length of the lease
     :param take_over: run id of a holder that is put aside
     :param progress: told who holds the lock and until when
-    :raises Refused: when somebody still holds it after a lease's length
+    :raises Refused: when somebody still holds it after a lease's length, or held it when the store ceased to answer
     """
+    other: Lease | None = None
 
     def attempt() -> tuple[Lease | None, Lease | None]:
-        seen = store.read(wanted.system)
+        nonlocal other
+        seen = _read(store, wanted.system, other if other is not None and other.run != take_over else None, now())
         if seen is not None and seen.token_digest == digest_token(token):
             return seen, seen  # an answer was lost, the write was not
+        other = seen if seen is not None and seen.held_at(now()) else None
         lease = next_lease(seen, now(), seconds, wanted, take_over)
         taken = lease is not None and store.take(lease, seen)
         return (lease if taken else None), seen
@@ -145,7 +148,34 @@ def acquire(
         raise Refused("take the run lock", wanted.system,
                       f"run {seen.run if seen else '?'} of {seen.holder if seen else '?'} holds it and keeps renewing it",
                       "Wait for that run to end; an emergency may take over with -e take_over=<its run id>.")
+    if other is not None:
+        _let_notice(other, ask_interval(seconds), progress)
     return lease
+
+
+def _read(store: LeaseStore, system: str, held: Lease | None, now: float) -> Lease | None:
+    """The row; where it cannot be read, somebody who held it a moment ago is taken to hold it still.
+
+    An emergency goes on without a lock that nobody can ask for, never beside a run that it has seen.
+    """
+    try:
+        return store.read(system)
+    except OperationError as error:
+        if held is None or not held.held_at(now):
+            raise
+        raise Refused("take the run lock", system,
+                      f"run {held.run} of {held.holder} held it a moment ago, and now its store does not answer "
+                      f"({error.reason})",
+                      "Wait for that run to end and try again; an emergency may take over with -e take_over=<its run id>."
+                      ) from error
+
+
+def _let_notice(other: Lease, seconds: float, progress: Callable[[str], None]) -> None:
+    """Wait until a run that was put aside has asked for its lease, and found it gone: until then it goes on changing."""
+    until = time.monotonic() + seconds
+    Poll(until, progress=progress).until(
+        time.monotonic, lambda moment: moment >= until,
+        lambda moment: f"waiting {seconds:.0f} s, until run {other.run} ({other.holder}) has noticed that it was put aside")
 
 
 def _describe(answer: tuple[Lease | None, Lease | None]) -> str:

@@ -12,14 +12,14 @@ from typing import Any, Callable
 
 from ..incident.lease import LeaseStore, digest_token
 from .errors import Refused, Stopped
-from .lock_store import LEASE_SECONDS, lease_length, open_store
+from .lock_store import LEASE_SECONDS, ask_interval, lease_length, open_store
 
 
 class Permit:
     """Refuses when the lease is no longer ours or the ansible-playbook that started us is gone.
 
-    The lease is renewed at most every third of its length, so that asking often costs nothing. It is asked at once
-    the first time: a forged receipt is found before the first change.
+    The lease is renewed at most every third of its length, so that asking often costs nothing: who takes over from a
+    living holder waits as long. It is asked at once the first time: a forged receipt is found before the first change.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class Permit:
     ) -> None:
         """:param renew: prolongs the lease, False when it is not ours; None where no guard is required"""
         self._renew = renew
-        self._interval = lease_seconds / 3
+        self._interval = ask_interval(lease_seconds)
         self._launcher_alive = launcher_alive
         self._monotonic = monotonic
         self._next = 0.0
