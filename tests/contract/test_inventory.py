@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
+from ansible_collections.opsbook.runbooks.plugins.plugin_utils.declared import KEYS
 from lab.accounts import SYSTEMS as LAB_SYSTEMS
 from lab.accounts import place_of, role_arn
 from lab.estate.metrics import metrics_of
@@ -33,6 +34,10 @@ def merged(system: Path) -> dict[str, Any]:
 
 def named(path: Path) -> str:
     return f"{path.parents[1].name}/{path.stem}"
+
+
+def test_the_guard_resolves_every_key_of_the_schema() -> None:
+    assert set(KEYS) == {key for key in SCHEMA["properties"] if not key.startswith("ansible_")}
 
 
 @pytest.mark.parametrize("system", SYSTEMS, ids=named)

@@ -65,6 +65,21 @@ def test_what_the_inventory_forbids_is_refused_on_each_system(untouched_lab: Lab
     assert run.changing(None) == []
 
 
+def test_a_declaration_that_cannot_be_resolved_is_refused_and_not_taken_for_absent(
+    untouched_lab: Lab, records: Path, tmp_path: Path
+) -> None:
+    inventory = inventory_with(tmp_path, mistyped={
+        "change_freezes": "{{ compny_freezes }}", "company": {}, "sqs_queues": "{{ our_queues + [] }}",
+        "protected_log_groups": ["/ecs/*", "{{ company.groups }}"], "expected_account_id": "{{ company.account }}"})
+    run = maintain(untouched_lab, records, "-i", inventory, "--limit", "mistyped")
+    said = " ".join(task["message"] for task in run.record["tasks"] if task["status"] == "failed")
+    assert run.status != 0
+    for reason in ("change_freezes: 'compny_freezes' is undefined", "sqs_queues: 'our_queues' is undefined",
+                   "protected_log_groups: object of type 'dict' has no attribute 'groups'", "expected_account_id: "):
+        assert reason in said
+    assert run.calls == []
+
+
 def test_a_confirmed_run_with_a_reason_goes_on_and_the_reason_is_recorded(
     untouched_lab: Lab, records: Path, tmp_path: Path
 ) -> None:

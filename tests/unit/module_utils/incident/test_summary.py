@@ -176,3 +176,18 @@ def test_many_systems_and_a_failure_still_fit_a_screen_without_losing_a_system()
     assert len(said) <= 22
     assert said[1].split()[:3] == ["system-3", "failed:", "Deploy:"]
     assert [line.split()[0] for line in said if "1 changed (lambda_version_prune 1" in line] == systems
+
+
+def test_a_run_in_which_nothing_was_done_does_not_end_well() -> None:
+    assert "Weekly maintenance: nothing was done: no system was chosen" in lines(finished())[0]
+
+
+def test_a_run_that_changes_nothing_by_its_nature_does_not_say_so() -> None:
+    assert "nothing to change" not in summary(task(), finished(), front={**FRONT, "changes": False})
+
+
+def test_a_reading_run_that_came_to_no_verdict_anywhere_says_unknown() -> None:
+    said = summary(task("Guard", status="failed", message="no freeze"), finished(True), front={**FRONT, "changes": False})
+
+    assert "1 unknown" in said
+    assert "Guard: no freeze" in said

@@ -24,6 +24,7 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.core.guardrails i
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.run import utc_now
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident import journal
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.approval import load_plan
+from ansible_collections.opsbook.runbooks.plugins.plugin_utils.declared import refuse_unresolved
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.lock import Asked, Held, hold, look_at, shown
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.operator import operator_name
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.procedure import (
@@ -47,6 +48,7 @@ class ActionModule(ActionBase):
         die_with_parent()
         _validated, options = self.validate_argument_spec(argument_spec=GUARD)
         try:
+            refuse_unresolved(options["system"], task_vars or {}, self._templar.template)
             return {**result, **self._admit(options, str((task_vars or {}).get("inventory_hostname", "")))}
         except OperationError as error:
             return {**result, "failed": True, "msg": error.message()}

@@ -26,6 +26,8 @@ SIGN = {"healthy": "ok", "unhealthy": "UNHEALTHY", "unknown": "unknown"}
 CONDITIONAL = ("Conditional result was False", "No items in the list", "")
 """What Ansible says of a task that its `when` or an empty list skipped."""
 
+NOTHING = "nothing was done: no system was chosen, or tags left everything out"
+
 VERDICT = {
     "ok": "ended well", "failed": "FAILED", "interrupted": "was interrupted",
     "checked": "was checked, nothing was changed",
@@ -37,7 +39,9 @@ def summarize(record: Mapping[str, Any], folder: str) -> str:
 
     :param folder: where the record is kept
     """
-    if record["procedure"].get("changes") is False and any(task.get("checks") for task in record["tasks"]):
+    if record["status"] == "ok" and not record["tasks"]:
+        return "\n".join([f"{record['title']}: {NOTHING} ({_run(record)})", f"  record   {folder}/record.html"])
+    if _judges(record):
         return _health_summary(record, folder)
     head = _cut(f"{record['title']}: {VERDICT[record['status']]} ({_run(record)})", 200)
     tail = [f"  record   {folder}/record.html"]
@@ -54,6 +58,13 @@ def summarize(record: Mapping[str, Any], folder: str) -> str:
     if len(body) > room:
         body = [*body[: room - 1], f"  ... {len(body) - room + 1} more lines in the record"]
     return "\n".join([head, *body, *tail])
+
+
+def _judges(record: Mapping[str, Any]) -> bool:
+    """Whether a run says of each system whether it is healthy; also where none came as far as that."""
+    failed = {task["system"] for task in record["tasks"] if task["status"] in ("failed", "unreachable")}
+    judged = {task["system"] for task in record["tasks"] if task.get("checks")}
+    return record["procedure"].get("changes") is False and bool(judged or failed >= set(record["systems"]))
 
 
 def _health_summary(record: Mapping[str, Any], folder: str) -> str:
@@ -106,7 +117,7 @@ def _system(record: Mapping[str, Any], system: str) -> list[str]:
     lines = [*_exceptions(record, system), *_done(changes), *_planned(record, system), *_verdicts(tasks),
              *_unseen(record, system)]
     failed = any(task["status"] in ("failed", "unreachable") for task in tasks)
-    if not changes and record["status"] == "ok" and not failed:
+    if not changes and record["status"] == "ok" and not failed and record["procedure"].get("changes") is not False:
         lines.insert(0, "nothing to change")
     return [*lines, *_skipped(tasks)]
 
