@@ -54,8 +54,9 @@ def main() -> int:
 def _say(what: str, verdict: Verdict) -> None:
     print(f"{what}: {'ok' if verdict.ok else 'BAD'}, runs after it: {verdict.runs}", flush=True)
     if not verdict.ok:
-        print(json.dumps({"differences": verdict.differences, "done twice": verdict.twice, "unsealed": verdict.unsealed},
-                         indent=1))
+        found = {"differences": verdict.differences, "done twice": verdict.twice, "unsealed": verdict.unsealed,
+                 "unexplained": verdict.unexplained}
+        print(json.dumps(found, indent=1))
         print(verdict.output[-4000:], flush=True)
 
 
