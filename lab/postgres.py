@@ -85,11 +85,13 @@ def _complete(folder: Path) -> bool:
 
 
 def start_postgres(
-    folder: Path, lifeline: int, identity: Identity | None = None, contents: Contents | None = None
-) -> tuple[Child, int]:
+    folder: Path, lifeline: int, identity: Identity | None = None, contents: Contents | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> tuple[Child, int]:  # fmt: skip
     """Start a server and return it with its port, ready for use.
 
-    It has an empty database `postgres`, and what `contents` has put into its template.
+    It has an empty database `postgres`, and what `contents` has put into its template. `settings` are the server's own,
+    beside those of every lab.
     """
     installation = find_installation(os.environ)
     identity = identity or choose_identity(folder, installation.bin / "postgres")
@@ -104,12 +106,13 @@ def start_postgres(
     copy_data(template, identity, data)
     if contents is not None:
         (data / "pg_hba.conf").write_text(contents.access, encoding="ascii")
-    return _serve(installation, identity, data, folder, lifeline)
+    return _serve(installation, identity, data, folder, lifeline, settings)
 
 
 def _serve(
-    installation: Installation, identity: Identity, data: Path, folder: Path, lifeline: int
-) -> tuple[Child, int]:
+    installation: Installation, identity: Identity, data: Path, folder: Path, lifeline: int,
+    settings: Mapping[str, str] | None = None,
+) -> tuple[Child, int]:  # fmt: skip
     """Start a server on a data folder and wait until it is ready."""
     launch = Launch(
         # An immediate shutdown: the data is thrown away, and its folder may be gone already.
@@ -119,7 +122,8 @@ def _serve(
 
     def start(port: int) -> Child:
         command = [str(installation.bin / "postgres"), "-D", str(data), "-c", f"port={port}"]
-        command += [word for name, value in _SERVER_SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        chosen = {**_SERVER_SETTINGS, **(settings or {})}
+        command += [word for name, value in chosen.items() for word in ("-c", f"{name}={value}")]
         child = start_child("postgres", command, folder, lifeline, launch)
         wait_until(lambda: _is_ready(data, child.process.pid), child, _START_SECONDS)
         return child

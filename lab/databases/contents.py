@@ -22,7 +22,7 @@ from psycopg2 import sql
 
 from lab.databases.analytics import ANALYTICS
 from lab.databases.media import MEDIA
-from lab.databases.model import MONITOR, Database
+from lab.databases.model import KEEPER, MONITOR, Database
 
 DATABASES: Mapping[str, Database] = {database.name: database for database in (ANALYTICS, MEDIA)}
 
@@ -57,7 +57,7 @@ class Contents:
         """Make the pristine databases in an empty server; returns their folders."""
         until = _midnight(datetime.now(UTC))
         with connected(port, "postgres") as cursor:
-            cursor.execute(f"CREATE ROLE {MONITOR} IN ROLE pg_monitor")
+            cursor.execute(f"CREATE ROLE {MONITOR} IN ROLE pg_monitor; CREATE ROLE {KEEPER}")
             for system in self.systems:
                 cursor.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(system)))
                 cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_pristine(system))))
@@ -78,7 +78,7 @@ class Contents:
         """Make the databases anew from the pristine ones, as of this minute; the roles with them."""
         now = datetime.now(UTC)
         with connected(port, "postgres") as cursor:
-            for role in (MONITOR, *self.systems):
+            for role in (MONITOR, KEEPER, *self.systems):
                 cursor.execute(_ROLE.format(role=sql.Identifier(role), password=sql.Literal(passwords[role])))
                 _leave_other_roles(cursor, role)
             for system in self.systems:
@@ -97,7 +97,9 @@ class Contents:
 
     def _fill_one(self, cursor: Any, database: Database, until: datetime) -> None:
         cursor.execute("CREATE EXTENSION pg_stat_statements")
-        cursor.execute(f"GRANT CREATE ON SCHEMA public TO {MONITOR}")
+        # What everybody may do anyway. A role that something was granted to stays when the server is emptied.
+        cursor.execute(f"GRANT USAGE ON SCHEMA public TO {MONITOR}")
+        _run(cursor, RUN_LOCK, until, until)
         cursor.execute(sql.SQL("GRANT CREATE ON SCHEMA public TO {0}; SET ROLE {0}").format(sql.Identifier(database.name)))
         _run(cursor, [*database.tables, *database.standing], until, until)
         for stream in database.streams:
@@ -137,6 +139,12 @@ def connected(port: int, database: str) -> Iterator[Any]:
         connection.close()
 
 
+# As docs/inventory.md tells those who make it themselves.
+RUN_LOCK = (
+    "CREATE TABLE IF NOT EXISTS public.opsbook_locks (system text PRIMARY KEY, run text NOT NULL, holder text NOT NULL, "
+    "procedure text NOT NULL, token_digest text NOT NULL, fence bigint NOT NULL, expires double precision NOT NULL)",
+    f"GRANT SELECT, INSERT, UPDATE ON public.opsbook_locks TO {KEEPER}",
+)
 _SEAL = (sql.SQL("COMMENT ON DATABASE {name} IS {until}"),
          sql.SQL("ALTER DATABASE {name} IS_TEMPLATE true ALLOW_CONNECTIONS false"))  # fmt: skip
 # What filling has written to the log is as large as the databases, and every lab would copy it.

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from lab.databases.streams import Stream
 
 MONITOR = "opsbook_monitor"
-"""The role that looks after the databases: sees all sessions, keeps the run lock, reads no rows."""
+"""The role that looks after the databases: sees all sessions, makes nothing, reads no rows."""
+
+KEEPER = "opsbook_lock"
+"""The role that keeps the run lock: may read and write that one table, and may not make it."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from lab import postgres, valkey
 from lab.databases.keyspace import LOGICAL, commands_of
-from lab.databases.model import MONITOR
+from lab.databases.model import KEEPER, MONITOR
 from lab.folders import SECRETS, LabError, load_settings, read_json, write_json
 from lab.postgres_templates import Contents
 
@@ -29,7 +29,7 @@ def hosted(settings: Mapping[str, Any]) -> tuple[str, ...]:
 def new_passwords(settings: Mapping[str, Any]) -> dict[str, str]:
     """A random password for each role and for Redis; none where no system has databases."""
     systems = hosted(settings)
-    names = (*systems, MONITOR, REDIS) if systems else ()
+    names = (*systems, MONITOR, KEEPER, REDIS) if systems else ()
     return {name: secrets.token_hex(24) for name in names}
 
 
@@ -74,12 +74,12 @@ def reset(folder: Path) -> None:
 
 
 def status(settings: Mapping[str, Any], passwords: Mapping[str, str], postgres_port: int, redis_port: int) -> dict[str, Any]:
-    """What a lab's status says of them: where, and as whom those who look after them log in."""
+    """What a lab's status says of them: where, as whom those who look after them log in, and as whom the run lock."""
     systems = hosted(settings)
     return {
         "postgres": {
             system: {"host": "127.0.0.1", "port": postgres_port, "database": system, "user": MONITOR,
-                     "password": passwords[MONITOR]}
+                     "password": passwords[MONITOR], "lock_user": KEEPER, "lock_password": passwords[KEEPER]}
             for system in systems
         },
         "redis": {

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lab.estate.connection import Aws
-from lab.estate.model import Bucket, Database, Dumps, Estate, Table
+from lab.estate.model import Bucket, Database, Dumps, Estate, Index, Table
 
 _MEGABYTE = 1_000_000
 # The region whose buckets are created without naming a location.
@@ -17,7 +17,7 @@ _DEFAULT_LOCATION = "us-east-1"
 def seed_tables(aws: Aws, estate: Estate) -> None:
     """Create the tables with an item each, and their daily backups."""
     for table in estate.tables:
-        _create_table(aws, table.name, table.key, table.capacity)
+        _create_table(aws, table.name, table.key, table.capacity, table.indexes)
         aws.clients["dynamodb"].put_item(TableName=table.name, Item={table.key: {"S": "demo"}})
     if estate.tables:
         aws.control("bulk/backups", tables=[_backups(table) for table in estate.tables])
@@ -37,17 +37,30 @@ def seed_record_bucket(aws: Aws, name: str) -> None:
     _create_bucket(aws, name)
 
 
-def _create_table(aws: Aws, name: str, key: str, capacity: tuple[int, int] | None = None) -> None:
-    billing: dict[str, Any] = {"BillingMode": "PAY_PER_REQUEST"}
+def _create_table(
+    aws: Aws, name: str, key: str, capacity: tuple[int, int] | None = None, indexes: tuple[Index, ...] = ()
+) -> None:
+    more: dict[str, Any] = {"BillingMode": "PAY_PER_REQUEST"}
     if capacity:
         throughput = {"ReadCapacityUnits": capacity[0], "WriteCapacityUnits": capacity[1]}
-        billing = {"BillingMode": "PROVISIONED", "ProvisionedThroughput": throughput}
+        more = {"BillingMode": "PROVISIONED", "ProvisionedThroughput": throughput}
+    if indexes:
+        more["GlobalSecondaryIndexes"] = [
+            {"IndexName": index.name, "KeySchema": _key(index.key), "Projection": {"ProjectionType": "ALL"}}
+            for index in indexes
+        ]
     aws.clients["dynamodb"].create_table(
         TableName=name,
-        KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
-        **billing,
+        KeySchema=_key(key),
+        AttributeDefinitions=[
+            {"AttributeName": attribute, "AttributeType": "S"} for attribute in (key, *(index.key for index in indexes))
+        ],
+        **more,
     )
+
+
+def _key(attribute: str) -> list[dict[str, str]]:
+    return [{"AttributeName": attribute, "KeyType": "HASH"}]
 
 
 def seed_databases(aws: Aws, estate: Estate) -> None:

@@ -22,6 +22,11 @@ def of_table(name: str) -> Dimensions:
     return {"TableName": name}
 
 
+def of_index(table: str, name: str) -> Dimensions:
+    """A global secondary index."""
+    return {"GlobalSecondaryIndexName": name, **of_table(table)}
+
+
 def of_balancer(name: str) -> Dimensions:
     """A load balancer, all its target groups together."""
     return {"LoadBalancer": balancer_path(name)}

@@ -14,6 +14,7 @@ from lab.estate.dimensions import (
     of_database,
     of_distribution,
     of_function,
+    of_index,
     of_queue,
     of_service,
     of_table,
@@ -92,6 +93,11 @@ def _of_table(table: Table) -> Iterator[Metric]:
         read, write = table.capacity
         yield _constant("AWS/DynamoDB", "ProvisionedReadCapacityUnits", dimensions, "Count", read)
         yield _constant("AWS/DynamoDB", "ProvisionedWriteCapacityUnits", dimensions, "Count", write)
+    for index in table.indexes:
+        for kind, per_second in (("Read", index.reads), ("Write", index.writes)):
+            if per_second:
+                consumed = f"Consumed{kind}CapacityUnits"
+                yield counted("AWS/DynamoDB", consumed, of_index(table.name, index.name), per_second * 60)
 
 
 def _of_balancer(balancer: LoadBalancer) -> Iterator[Metric]:
@@ -119,7 +125,9 @@ def _of_cache(cache: Cache) -> Iterator[Metric]:
 def _of_queue(queue: Queue) -> Iterator[Metric]:
     dimensions = of_queue(queue.name)
     yield counted("AWS/SQS", "ApproximateNumberOfMessagesVisible", dimensions, queue.messages)
-    yield Metric("AWS/SQS", "ApproximateAgeOfOldestMessage", dimensions, "Seconds", 12, *_LOAD, noise=0.2, whole=True)
+    # Without a message there is no oldest.
+    if queue.messages:
+        yield Metric("AWS/SQS", "ApproximateAgeOfOldestMessage", dimensions, "Seconds", 12, *_LOAD, noise=0.2, whole=True)
 
 
 def _of_api(api: Api) -> Iterator[Metric]:

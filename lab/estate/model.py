@@ -56,6 +56,16 @@ class Secret:
 
 
 @dataclass(frozen=True)
+class Index:
+    """A global secondary index of a table on demand. Only what is used is published: 0 is no data point."""
+
+    name: str
+    key: str
+    reads: float = 0
+    writes: float = 0
+
+
+@dataclass(frozen=True)
 class Table:
     """A DynamoDB table with a daily backup for `backups` days, the newest one `newest_hours` old.
 
@@ -69,6 +79,7 @@ class Table:
     capacity: tuple[int, int] | None = None
     reads: float = 12
     writes: float = 4
+    indexes: tuple[Index, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from lab.estate.model import (
     Dumps,
     Estate,
     Function,
+    Index,
     LogGroup,
     Queue,
     Secret,
@@ -47,8 +48,10 @@ _TABLES = (
     Table("reviews-products-prod", "product_id", reads=80, writes=6),
     Table("reviews-users-prod", "user_id", reads=35, writes=3),
     Table("reviews-ratings-prod", "product_id", capacity=(150, 80), reads=74, writes=21),
-    Table("reviews-votes-prod", "vote_id", reads=11, writes=14),
-    Table("reviews-reports-prod", "report_id", reads=1, writes=1),
+    # Votes are counted by review once in a while, and a report is seldom escalated: neither index is read, and the other is
+    # not even written, since it holds only what has its key.
+    Table("reviews-votes-prod", "vote_id", reads=11, writes=14, indexes=(Index("by-review", "review_id", writes=14),)),
+    Table("reviews-reports-prod", "report_id", reads=1, writes=1, indexes=(Index("by-escalation", "escalated_to"),)),
     Table("reviews-images-prod", "image_id", reads=19, writes=5),
     Table("reviews-sessions-prod", "session_id", reads=45, writes=28),
 )

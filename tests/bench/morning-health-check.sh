@@ -98,13 +98,15 @@ tables() {
   done
 }
 
-# queues LIMIT NAME...: depth, age, and what nobody could work off
+# queues LIMIT NAME...: depth, age where there is a message to have one, and what nobody could work off
 queues() {
-  local limit=$1 queue
+  local limit=$1 queue waiting age
   shift
   for queue in "$@"; do
-    at_most "depth of $queue" "$limit" "$(depth "$queue")"
-    at_most "age in $queue" 900 "$(metric Maximum 15 AWS/SQS ApproximateAgeOfOldestMessage "Name=QueueName,Value=$queue")"
+    waiting=$(depth "$queue")
+    at_most "depth of $queue" "$limit" "$waiting"
+    age=$(metric Maximum 15 AWS/SQS ApproximateAgeOfOldestMessage "Name=QueueName,Value=$queue")
+    if [ "$waiting" != 0 ]; then at_most "age in $queue" 900 "$age"; fi
     at_most "dead letters of $queue" 0 "$(depth "$queue-dead-letters")"
   done
 }

@@ -120,7 +120,9 @@ def _lock_holder(lab: Lab, system: str) -> str:
 
 
 def _holder_in_postgres(server: dict[str, Any], system: str) -> str:
-    with closing(psycopg2.connect(**server)) as connection, connection.cursor() as cursor:
+    login = {"host": server["host"], "port": server["port"], "dbname": server["database"], "user": server["lock_user"],
+             "password": server["lock_password"]}
+    with closing(psycopg2.connect(**login)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT run FROM public.opsbook_locks WHERE system = %s", (system,))
         row = cursor.fetchone()
     return str(row[0] or "") if row else ""

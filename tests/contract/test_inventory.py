@@ -64,9 +64,15 @@ def test_a_system_declares_what_the_schema_knows(system: Path) -> None:
         ("postgres_limits", {"maximum_connections_percent": 130}),
         ("postgres_limits", {"idle_in_transaction": "five minutes"}),
         ("redis_limits", {"maximum_memory": 90}),
+        ("redis_limits", {"minimum_hit_rate_percent": 120}),
+        ("redis_limits", {"minimum_hit_rate": 0.8}),
+        ("opsbook_lock", {"postgres": {"login_host": "db", "login_db": "locks", "lock_timeout": 0}}),
         ("sqs_queues", [{"name": "jobs", "depth": 100}]),
         ("s3_backups", [{"name": "dumps"}]),
         ("s3_backups", [{"name": "dumps", "bucket": "backups", "max_age": "old"}]),
+        ("s3_backups", [{"name": "dumps", "bucket": "backups", "pattern": ""}]),
+        ("dynamodb_limits", {"idle": "fine"}),
+        ("dynamodb_limits", {"maximum_used": 130}),
         ("target_groups", []),
     ],
 )
@@ -77,10 +83,25 @@ def test_the_schema_refuses_what_is_wrong(key: str, value: Any) -> None:
         jsonschema.validate({**system, key: value}, SCHEMA)
 
 
-@pytest.mark.parametrize("limits", ["postgres_limits", "redis_limits"])
-def test_limits_need_the_connection_that_they_are_of(limits: str) -> None:
-    system = merged(next(path for path in LAB if path.stem == "analytics"))
-    system.pop(f"opsbook_{limits.partition('_')[0]}")
+def test_a_database_of_the_run_lock_may_have_time_outs() -> None:
+    connection = {"login_host": "db", "login_db": "locks", "connect_timeout": 3, "statement_timeout": 9, "lock_timeout": 1}
+    jsonschema.validate({**merged(SYSTEMS[0]), "opsbook_lock": {"postgres": connection}}, SCHEMA)
+
+
+@pytest.mark.parametrize("path", [path for path in SYSTEMS if "postgres" in merged(path)["opsbook_lock"]], ids=named)
+def test_who_only_looks_does_not_keep_the_lock(path: Path) -> None:
+    system = merged(path)
+    assert system["opsbook_lock"]["postgres"]["login_user"] != system["opsbook_postgres"]["login_user"]
+
+
+@pytest.mark.parametrize(("name", "limits", "needed"), [
+    ("analytics", "postgres_limits", "opsbook_postgres"), ("analytics", "redis_limits", "opsbook_redis"),
+    ("reviews", "dynamodb_limits", "dynamodb_tables"),
+])
+def test_limits_need_what_they_are_of(name: str, limits: str, needed: str) -> None:
+    system = merged(next(path for path in LAB if path.stem == name))
+    assert limits in system
+    system.pop(needed)
     with pytest.raises(jsonschema.ValidationError, match="dependency"):
         jsonschema.validate(system, SCHEMA)
 

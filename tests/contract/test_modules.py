@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import ast
 import importlib
+from typing import Any
 
 import pytest
 import yaml
 
+from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.client import AWS
+from ansible_collections.opsbook.runbooks.plugins.module_utils.core.options import LIMITS
+from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.connection import POSTGRES
+from ansible_collections.opsbook.runbooks.plugins.plugin_utils.receipt import CONNECTION
 from tests.contract.tree import COLLECTION, CONTROLLER_ONLY, MODULES, PLUGINS, documentation, is_changing, module_source
 
 OPERATIONS = [name for name in MODULES if name not in CONTROLLER_ONLY]
@@ -64,3 +69,16 @@ def test_a_changing_module_bounds_how_much_it_may_change(name: str) -> None:
 def test_a_module_is_named_by_a_resource_and_a_verb_or_info(name: str) -> None:
     verbs = {"info", "check", "deploy", "prune", "rotate", "retention", "apply", "gate", "release"}
     assert name in {"guard", "notify"} or name.rpartition("_")[2] in verbs
+
+
+def test_every_option_of_a_connection_reaches_the_run_lock() -> None:
+    """Else the guard takes a lock that no module can renew."""
+    store = LIMITS["guard"]["options"]["store"]["options"]
+    aws = {name: spec for name, spec in store.items() if name not in ("table", "lease_seconds", "postgres")}
+
+    def essence(options: dict[str, Any]) -> dict[str, tuple[str, bool]]:
+        return {name: (spec["type"], bool(spec.get("no_log"))) for name, spec in options.items()}
+
+    assert essence(store["postgres"]["options"]) == essence(POSTGRES)
+    assert essence(aws) == essence(AWS)
+    assert set(CONNECTION) == set(AWS)

@@ -117,10 +117,13 @@ def running_databases(folder: Path, **settings: Any) -> Iterator[dict[str, Any]]
 
 
 @contextmanager
-def running_postgres(folder: Path) -> Iterator[Postgres]:
-    """Start a PostgreSQL with an empty database `postgres`; stop it at the end."""
+def running_postgres(folder: Path, **settings: str) -> Iterator[Postgres]:
+    """Start a PostgreSQL with an empty database `postgres`; stop it at the end.
+
+    :param settings: of the server, beside those of every lab
+    """
     lifeline = folders.take_lock(folder / folders.CHILDREN_LOCK)
-    child, port = start_postgres(folder, lifeline)
+    child, port = start_postgres(folder, lifeline, settings=settings)
     try:
         yield Postgres(child, port)
     finally:

@@ -120,13 +120,27 @@ def test_only_who_knows_the_password_gets_in(status: dict[str, Any]) -> None:
         redis.Redis(port=status["redis"]["media"]["port"]).get("a")
 
 
-def test_the_monitor_sees_sessions_keeps_locks_and_reads_no_rows(status: dict[str, Any]) -> None:
+def test_the_monitor_sees_sessions_and_reads_no_rows(status: dict[str, Any]) -> None:
     place = status["postgres"]["media"]
     monitor = (place["user"], place["password"])
     assert ask(status, "media", "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle'", *monitor)[0][0] >= 9
-    ask(status, "media", "CREATE TABLE public.opsbook_locks_of_a_test (id int)", *monitor)
-    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-        ask(status, "media", "SELECT * FROM users", *monitor)
+    for statement in ("SELECT * FROM users", "CREATE TABLE public.another (id int)", "SELECT * FROM opsbook_locks"):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            ask(status, "media", statement, *monitor)
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_the_lock_has_a_login_that_may_do_nothing_else(folder: Path, status: dict[str, Any], reset: bool) -> None:
+    place = status["postgres"]["media"]
+    keeper = (place["lock_user"], place["lock_password"])
+    if reset:
+        wiring.reset(folder)
+    row = "INSERT INTO public.opsbook_locks VALUES ('media', '', '', '', '', 1, 0) RETURNING fence"
+    assert ask(status, "media", row, *keeper) == [(1,)]
+    assert ask(status, "media", "UPDATE public.opsbook_locks SET fence = 2 RETURNING fence", *keeper) == [(2,)]
+    for statement in ("SELECT * FROM users", "CREATE TABLE public.another (id int)", "DELETE FROM public.opsbook_locks"):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            ask(status, "media", statement, *keeper)
 
 
 def test_redis_holds_a_realistic_key_space_within_its_memory(status: dict[str, Any]) -> None:

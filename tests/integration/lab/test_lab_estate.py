@@ -260,6 +260,9 @@ def test_tables_are_billed_as_described_and_backed_up(client: Client, estate: Es
         assert units == (table.capacity or (0, 0))
         assert found.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED") == (
             "PROVISIONED" if table.capacity else "PAY_PER_REQUEST")
+        assert {(index["IndexName"], index["KeySchema"][0]["AttributeName"], index["IndexStatus"])
+                for index in found.get("GlobalSecondaryIndexes", [])} == {
+            (index.name, index.key, "ACTIVE") for index in table.indexes}
         assert len(pages(dynamodb, "list_backups", "BackupSummaries", TableName=table.name)) == table.backups
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -184,6 +185,31 @@ def test_reads_all_pages_of_objects(aws: Aws, operate: Operate, bucket: str) -> 
     assert (described["count"], described["newest"]["name"]) == (1004, "postgres/9999.dump")
 
 
+def test_only_objects_that_fit_the_pattern_are_backups(aws: Aws, operate: Operate, bucket: str) -> None:
+    store(aws, bucket, "postgres/a.dump", days=1)
+    store(aws, bucket, "postgres/b.dump", days=0.1)
+    store(aws, bucket, "postgres/b.dump.sha256", size=64)
+    assert operate("backup_info", s3_backups=dumps(bucket))["verdict"] == "unhealthy"
+
+    result = operate("backup_info", s3_backups=dumps(bucket, pattern="*.dump"))
+    assert result["verdict"] == "healthy"
+    assert (result["backups"][0]["newest"]["name"], result["backups"][0]["count"]) == ("postgres/b.dump", 2)
+
+
+def test_lists_only_the_days_that_matter(aws: Aws, operate: Operate, bucket: str) -> None:
+    now = datetime.now(UTC)
+    for days in range(10, 0, -1):
+        store(aws, bucket, f"postgres/db-{now - timedelta(days=days):%Y%m%d}", days=days)
+    wanted = dumps(bucket, start_after="postgres/db-%Y%m%d", max_age="25h")
+    [described] = operate("backup_info", s3_backups=wanted)["backups"]
+    assert described["count"] <= 4
+    assert described["newest"]["name"] == f"postgres/db-{now - timedelta(days=1):%Y%m%d}"
+
+    result = operate("backup_info", s3_backups=dumps(bucket, start_after="postgres/zz-%Y%m%d"))
+    assert [(check, actual[:34]) for check, actual in faults(result)] == [
+        ("newest backup", "there is no backup after postgres/")]
+
+
 def test_a_denied_bucket_is_unknown_and_named(aws: Aws, operate: Operate, bucket: str) -> None:
     store(aws, bucket, "postgres/a.dump")
     aws.control("faults", {"faults": [{"service": "s3", "action": "ListObjectsV2", "kind": "deny"}]})
@@ -212,8 +238,58 @@ def test_snapshots_of_both_kinds_count(aws: Aws, operate: Operate, instance: str
     assert result["verdict"] == "healthy"
     [described] = result["backups"]
     assert (described["source_type"], described["source"], described["count"]) == ("rds_instance", instance, 2)
-    assert (described["newest"]["name"], described["newest"]["size_bytes"]) == (f"before-{instance}", 20 * 2**30)
+    assert (described["newest"]["name"], described["newest"]["size_bytes"]) == (f"before-{instance}", None)
+    assert [item["check"] for item in result["evidence"]] == ["newest backup"]
     assert "canary" not in str(result)
+
+
+def test_an_instance_of_aurora_is_judged_by_the_snapshots_of_its_cluster(aws: Aws, operate: Operate, unique: str) -> None:
+    rds = aws.client("rds")
+    rds.create_db_cluster(DBClusterIdentifier=unique, Engine="aurora-postgresql", MasterUsername="opsbook",
+                          MasterUserPassword="canary-of-the-database")
+    rds.create_db_instance(DBInstanceIdentifier=f"{unique}-1", DBClusterIdentifier=unique, Engine="aurora-postgresql",
+                           DBInstanceClass="db.r6g.large")
+    for snapshot in rds.describe_db_cluster_snapshots(DBClusterIdentifier=unique)["DBClusterSnapshots"]:
+        rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot["DBClusterSnapshotIdentifier"])
+    assert faults(operate("backup_info", rds_instances=[f"{unique}-1"])) == [("newest backup", "there is no backup")]
+
+    rds.create_db_cluster_snapshot(DBClusterIdentifier=unique, DBClusterSnapshotIdentifier=f"before-{unique}")
+    result = operate("backup_info", rds_instances=[f"{unique}-1"])
+    assert (result["verdict"], faults(result)) == ("healthy", [])
+    assert result["backups"][0]["newest"]["name"] == f"before-{unique}"
+
+
+def test_patterns_choose_tables_and_instances(aws: Aws, operate: Operate, table: str, instance: str) -> None:
+    back_up(aws, table, "fresh")
+    wanted = {"dynamodb_tables": [f"{table[:-1]}?"], "rds_instances": [f"{instance[:-1]}?"]}
+    result = operate("backup_info", **wanted)
+
+    assert result["verdict"] == "healthy"
+    assert [(source["source"], source["count"]) for source in result["backups"]] == [(table, 1), (instance, 2)]
+
+
+@pytest.mark.parametrize(("kind", "resource"), [
+    ("dynamodb_tables", "dynamodb-tables"), ("rds_instances", "rds-instances"),
+])
+def test_a_pattern_without_any_is_unknown_whatever_the_others_are(
+    aws: Aws, operate: Operate, bucket: str, kind: str, resource: str
+) -> None:
+    store(aws, bucket, "postgres/a.dump")
+    result = operate("backup_info", s3_backups=dumps(bucket), **{kind: [f"no-{bucket}-*"]})
+
+    assert (result["verdict"], faults(result)) == ("unknown", [])
+    assert [gap["resource"] for gap in result["coverage"]["missing"]] == [f"{resource} matching no-{bucket}-*"]
+
+
+def test_denied_to_list_tables_is_unknown_and_named(aws: Aws, operate: Operate, table: str) -> None:
+    back_up(aws, table, "fresh")
+    aws.control("faults", {"faults": [{"service": "dynamodb", "action": "ListTables", "kind": "deny"}]})
+
+    assert operate("backup_info", dynamodb_tables=[table])["verdict"] == "healthy"
+    result = operate("backup_info", dynamodb_tables=[f"{table}*"])
+    assert (result["verdict"], result["evidence"]) == ("unknown", [])
+    [gap] = result["coverage"]["missing"]
+    assert (gap["resource"], "AccessDenied" in gap["reason"]) == (f"dynamodb-tables matching {table}*", True)
 
 
 def test_an_old_snapshot_is_unhealthy_on_whatever_page_it_is(aws: Aws, operate: Operate, instance: str) -> None:
@@ -241,14 +317,18 @@ def test_an_instance_that_does_not_exist_or_has_no_snapshot_is_unhealthy(
     assert faults(result) == [("newest backup", "there is no backup"), ("source", "does not exist")]
 
 
-@pytest.mark.parametrize("action", ["DescribeDBInstances", "DescribeDBSnapshots"])
-def test_a_denied_instance_is_unknown_and_named(aws: Aws, operate: Operate, instance: str, action: str) -> None:
+@pytest.mark.parametrize(("action", "resource"), [
+    ("DescribeDBInstances", "rds-instances matching {}"), ("DescribeDBSnapshots", "rds-instance:{}"),
+])
+def test_a_denied_instance_is_unknown_and_named(
+    aws: Aws, operate: Operate, instance: str, action: str, resource: str
+) -> None:
     aws.control("faults", {"faults": [{"service": "rds", "action": action, "kind": "deny"}]})
     result = operate("backup_info", rds_instances=[instance])
 
     assert (result["verdict"], result["evidence"]) == ("unknown", [])
     [gap] = result["coverage"]["missing"]
-    assert (gap["resource"], "AccessDenied" in gap["reason"]) == (f"rds-instance:{instance}", True)
+    assert (gap["resource"], "AccessDenied" in gap["reason"]) == (resource.format(instance), True)
 
 
 def test_reads_everything_of_a_system_at_once_under_throttling(
@@ -271,7 +351,7 @@ def test_one_denied_kind_of_source_does_not_hide_the_others(
 
     assert result["verdict"] == "unhealthy"
     assert faults(result) == [("newest backup", "there is no backup")] * 2
-    assert [gap["resource"] for gap in result["coverage"]["missing"]] == [f"rds-instance:{instance}"]
+    assert [gap["resource"] for gap in result["coverage"]["missing"]] == [f"rds-instances matching {instance}"]
 
 
 @pytest.mark.parametrize(
@@ -281,6 +361,8 @@ def test_one_denied_kind_of_source_does_not_hide_the_others(
         pytest.param({"s3_backups": [{"name": "a", "bucket": "b"}, {"name": "a", "bucket": "c"}]}, "more than once",
                      id="a_name_used_twice"),
         pytest.param({"s3_backups": [{"name": "a", "bucket": "b", "max_age": "soon"}]}, "soon", id="no_length_of_time"),
+        pytest.param({"s3_backups": [{"name": "a", "bucket": "b", "prefix": "db/", "start_after": "%Y"}]}, "prefix",
+                     id="a_start_outside_the_prefix"),
     ],
 )
 def test_refuses_what_it_cannot_mean(operate: Operate, arguments: dict[str, Any], said: str) -> None:

@@ -130,6 +130,20 @@ def test_no_data_point_is_unknown_unless_it_may_be_idle(aws: Aws, operate: Opera
     assert operate("dynamodb_table_info", tables=[unique], idle="healthy")["verdict"] == "healthy"
 
 
+def test_an_index_that_is_only_written_is_healthy_and_one_that_nobody_uses_where_that_was_said(
+    aws: Aws, operate: Operate, unique: str
+) -> None:
+    make(aws.client("dynamodb"), unique, index="by-date")
+    use(aws.client("cloudwatch"), unique, 5, 5)
+    result = operate("dynamodb_table_info", tables=[unique])
+    index = f"dynamodb-index:{unique}/by-date"
+    assert faults(result) == [("read throughput used", index), ("write throughput used", index)]
+    assert operate("dynamodb_table_info", tables=[unique], idle="healthy")["verdict"] == "healthy"
+
+    publish(aws.client("cloudwatch"), unique, "ConsumedWriteCapacityUnits", *[60.0] * 14, index="by-date")
+    assert operate("dynamodb_table_info", tables=[unique])["verdict"] == "healthy"
+
+
 def test_metrics_of_all_tables_are_one_call(aws: Aws, operate: Operate, unique: str) -> None:
     for number in range(6):
         make(aws.client("dynamodb"), f"{unique}-{number}")
@@ -155,7 +169,7 @@ def test_a_missing_table_is_unhealthy_and_a_pattern_without_any_is_unknown(opera
 ])
 def test_denied_is_unknown_and_named(aws: Aws, operate: Operate, table: str, service: str, action: str) -> None:
     aws.control("faults", {"faults": [{"service": service, "action": action, "kind": "deny"}]})
-    result = operate("dynamodb_table_info", tables=[f"{table}*" if action == "ListTables" else table])
+    result = operate("dynamodb_table_info", tables=[f"{table}*" if action == "ListTables" else table], idle="healthy")
 
     assert result["verdict"] == "unknown"
     assert "AccessDenied" in result["coverage"]["missing"][0]["reason"]

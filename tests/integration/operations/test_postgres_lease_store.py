@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -17,8 +18,9 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.lease im
 from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres import connection
 from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.connection import connector
 from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.errors import Unreachable
-from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.lease_store import PostgresLeaseStore
+from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.lease_store import CREATION, PostgresLeaseStore
 from tests.support.databases import Postgres, running_postgres
+from tests.support.labs import ROOT
 
 A = Lease("media", "a", "ada", "Weekly maintenance", digest_token("a"), 1, 1_700_000_060.123456)
 B = Lease("media", "b", "bob", "p", digest_token("b"), 1, 1_700_000_061.5)
@@ -164,6 +166,27 @@ def test_a_role_without_rights_is_denied_and_finds_no_free_lock(postgres: Postgr
             use()
 
 
+def test_the_documented_statements_are_all_that_the_lock_needs(postgres: Postgres, store: PostgresLeaseStore) -> None:
+    (statements,) = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "inventory.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert CREATION.format(table="public.opsbook_locks").strip() in statements
+    postgres.execute(statements)
+    keeper = PostgresLeaseStore(connector(postgres.options(login_user="opsbook_lock")))
+    assert keeper.read("media") is None
+    assert keeper.take(A, None)
+    assert keeper.renew("media", A.token_digest, 1_700_000_200.0)
+    assert keeper.release("media", A.token_digest)
+
+
+def test_a_role_that_may_not_make_the_table_is_told_what_to_do(postgres: Postgres, store: PostgresLeaseStore) -> None:
+    postgres.execute("CREATE ROLE visitor LOGIN", "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    visitor = PostgresLeaseStore(connector(postgres.options(login_user="visitor")))
+    assert visitor.read("media") is None
+    with pytest.raises(Denied, match=r"(?s)create the table of run locks.*SELECT, INSERT and UPDATE.*docs/inventory\.md"):
+        visitor.take(A, None)
+    postgres.execute("GRANT CREATE ON SCHEMA public TO visitor")
+    assert visitor.take(A, None)
+
+
 def test_a_server_that_is_not_there_is_no_free_lock() -> None:
     absent = PostgresLeaseStore(connector({"login_host": "127.0.0.1", "login_port": 9, "login_password": "canary-pw"}))
     for use in uses(absent):
@@ -210,16 +233,6 @@ def test_a_lock_is_not_waited_for_without_end(postgres: Postgres, store: Postgre
         with pytest.raises(OperationError, match="took too long"):
             PostgresLeaseStore(connector(postgres.options(lock_timeout=1))).read("media")
     holder.close()
-
-
-def test_connections_carry_our_name_and_every_time_out(postgres: Postgres) -> None:
-    opened = connector(postgres.options(connect_timeout=3, statement_timeout=7, lock_timeout=2))()
-    with opened.cursor() as cursor:
-        cursor.execute("SELECT current_setting('application_name'), current_setting('statement_timeout'), "
-                       "current_setting('lock_timeout')")
-        assert cursor.fetchone() == ("opsbook", "7s", "2s")
-    assert opened.autocommit
-    opened.close()
 
 
 @pytest.mark.parametrize("name", ["connect_timeout", "statement_timeout", "lock_timeout"])

@@ -19,7 +19,7 @@ STATEMENT = "canary_in_a_statement"
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with running_postgres(tmp_path_factory.mktemp("postgres")) as server:
+    with running_postgres(tmp_path_factory.mktemp("postgres"), max_prepared_transactions="5") as server:
         server.execute(
             f"CREATE ROLE monitor LOGIN PASSWORD '{PASSWORD}' IN ROLE pg_monitor", "CREATE ROLE app LOGIN",
             f"CREATE ROLE stranger LOGIN PASSWORD '{PASSWORD}'", "CREATE TABLE shelf (id int)", "GRANT ALL ON shelf TO app",
@@ -126,6 +126,27 @@ def test_a_forgotten_and_an_endless_transaction_are_unhealthy(look: Look, sessio
     told = next(item for item in result["evidence"] if item["check"] == "idle in transaction")["actual"]
     assert len(told) == 1
     assert "of app@postgres (batch, 127.0.0.1): idle in transaction for 0 s" in told[0]
+
+
+@pytest.mark.parametrize("user", ["monitor", "stranger"])
+def test_a_prepared_transaction_is_seen_by_every_role_and_may_be_forgotten(
+    postgres: Postgres, look: Look, session: Open, user: str
+) -> None:
+    session("shop", "BEGIN", "LOCK TABLE shelf", "PREPARE TRANSACTION 'order-7'")
+    try:
+        fresh, forgotten = look(user), look(user, limits={"oldest_transaction": "0s"}, login_db="template1")
+        in_background(session("waiting", "BEGIN"), "LOCK TABLE shelf")
+        blocked = until(lambda: (seen := look(user))["blockers"] and seen)
+    finally:
+        postgres.execute("ROLLBACK PREPARED 'order-7'")
+    assert verdicts(fresh)["oldest transaction"] is True
+    (told,) = forgotten["prepared_transactions"]
+    assert (told["gid"], told["database"], told["user"]) == ("order-7", "postgres", "app")
+    assert 0 < told["prepared_seconds"] < 60
+    assert verdicts(forgotten)["oldest transaction"] is False
+    assert "order-7 of app@postgres: prepared for 0 s" in str(forgotten["evidence"])
+    assert blocked["blockers"][0]["pid"] == 0
+    assert look()["prepared_transactions"] == []
 
 
 def test_who_waits_for_whom_is_told_to_its_root(look: Look, session: Open) -> None:

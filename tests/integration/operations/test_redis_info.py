@@ -6,13 +6,16 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from ansible_collections.opsbook.runbooks.plugins.module_utils.redis import connection
 from tests.support.databases import Valkey, running_valkey
 from tests.support.modules import run_module
+from tests.support.web import certificate_for, server_context, serving
 
 PASSWORD = "canary-password-of-the-cache"
 VALUE = "canary-in-a-value"
@@ -56,11 +59,11 @@ def test_a_server_in_order_is_healthy_and_no_value_is_read(valkey: Valkey, look:
     client.set("a", VALUE, ex=600)
     client.set("b", VALUE)
     client.mget("a", "b", "c", "d")
-    result = look({"minimum_hit_rate": 0.5, "maximum_latency_ms": 500})
+    result = look({"minimum_hit_rate_percent": 50, "maximum_latency_ms": 500})
     assert result["verdict"] == "healthy", result
     assert verdicts(result) == dict.fromkeys(("connection", "latency", "memory", "clients", "hit rate", "persistence"), True)
     assert result["databases"] == [{"database": 1, "keys": 2, "expiring": 1}]
-    assert (result["hit_rate"]["rate"], result["hit_rate"]["basis"]) == (0.5, "since start")
+    assert (result["hit_rate"]["percent"], result["hit_rate"]["basis"]) == (50.0, "since start")
     assert (result["memory"]["limit_bytes"], result["memory"]["policy"]) == (64 << 20, "volatile-lru")
     assert result["role"] == "master"
     assert (result["replication"], result["changed"]) == ({"replicas": 0, "link": None}, False)
@@ -74,10 +77,10 @@ def test_the_session_carries_our_name(valkey: Valkey) -> None:
 
 
 def test_too_few_hits_are_unhealthy_and_none_at_all_is_unknown(valkey: Valkey, look: Look) -> None:
-    assert look({"minimum_hit_rate": 0.5})["verdict"] == "unknown"
+    assert look({"minimum_hit_rate_percent": 50})["verdict"] == "unknown"
     valkey.client().get("nothing")
-    result = look({"minimum_hit_rate": 0.5})
-    assert (result["verdict"], result["hit_rate"]["rate"]) == ("unhealthy", 0.0)
+    result = look({"minimum_hit_rate_percent": 50})
+    assert (result["verdict"], result["hit_rate"]["percent"]) == ("unhealthy", 0.0)
 
 
 def test_a_measured_interval_counts_what_happens_in_it(valkey: Valkey, look: Look) -> None:
@@ -92,10 +95,10 @@ def test_a_measured_interval_counts_what_happens_in_it(valkey: Valkey, look: Loo
 
     reader = threading.Thread(target=read)
     reader.start()
-    result = look({"minimum_hit_rate": 1}, interval=0.3)
+    result = look({"minimum_hit_rate_percent": 100}, interval=0.3)
     ended.set()
     reader.join()
-    assert (result["hit_rate"]["rate"], result["hit_rate"]["basis"]) == (1.0, "interval")
+    assert (result["hit_rate"]["percent"], result["hit_rate"]["basis"]) == (100.0, "interval")
     assert 0.3 <= result["hit_rate"]["seconds"] < 5
 
 
@@ -159,6 +162,40 @@ def test_too_many_clients_are_unhealthy_and_no_place_left_is_too(valkey: Valkey,
         assert time.monotonic() < deadline
 
 
+def without_maxclients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """INFO as older and managed servers give it."""
+    info = redis.Redis.info
+
+    def shorter(client: redis.Redis) -> dict[str, Any]:
+        return {name: value for name, value in info(client).items() if name != "maxclients"}
+
+    monkeypatch.setattr(redis.Redis, "info", shorter)
+
+
+def test_where_info_does_not_tell_maxclients_the_configuration_is_asked(
+    valkey: Valkey, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_maxclients(monkeypatch)
+    valkey.client().config_set("maxclients", 1234)
+    result = look()
+    assert (result["verdict"], result["clients"]["maximum"]) == ("healthy", 1234)
+    assert verdicts(result)["clients"] is True
+
+
+@pytest.mark.parametrize(("limits", "verdict"), [({}, "healthy"), ({"maximum_clients_percent": 80}, "unknown")])
+def test_where_nothing_tells_maxclients_clients_are_not_looked_at_unless_asked_for(
+    valkey: Valkey, look: Look, monkeypatch: pytest.MonkeyPatch, limits: dict[str, Any], verdict: str
+) -> None:
+    without_maxclients(monkeypatch)
+    valkey.client().execute_command("ACL", "SETUSER", "narrow", "on", f">{PASSWORD}", "~*", "+@all", "-config")
+    result = look(limits, login_user="narrow")
+    assert (result["verdict"], result["clients"]["maximum"]) == (verdict, None)
+    assert verdicts(result).get("clients", "not looked at") == (None if limits else "not looked at")
+    (gap,) = result["coverage"]["missing" if limits else "left_out"]
+    assert gap["resource"] == f"redis:127.0.0.1:{valkey.port} maxclients"
+    assert "no permissions" in gap["reason"].lower()
+
+
 @pytest.mark.parametrize(
     ("rules", "gap"),
     [("+@all -info", "INFO"), ("-@all +ping +client|setinfo", "INFO"), ("+@all -ping", "PING")],
@@ -203,6 +240,25 @@ def test_a_refused_login_fails_and_the_password_is_not_told(look: Look, password
     assert "canary" not in str(result)
 
 
+@pytest.mark.parametrize(
+    ("named", "authority", "reason"),
+    [("127.0.0.1", "other", "CERTIFICATE_VERIFY_FAILED"), ("elsewhere.example", "own", "not valid for"),
+     ("127.0.0.1", "none", "No such file")],
+)
+def test_a_certificate_that_does_not_fit_is_a_failure_with_advice(
+    look: Look, tmp_path: Path, named: str, authority: str, reason: str
+) -> None:
+    own = certificate_for(named, 30, tmp_path)
+    files = {"own": own, "other": certificate_for(named, 31, tmp_path), "none": tmp_path / "absent.pem"}
+    with serving(server_context(own)) as site:
+        port = int(site.url.rpartition(":")[2])
+        result = look(login_port=port, tls=True, ca_certs=str(files[authority]))
+    assert result["failed"] is True
+    assert reason in result["msg"]
+    assert "the endpoint's own" in result["msg"]
+    assert "canary" not in str(result)
+
+
 def test_encryption_is_asked_for_unless_told_otherwise_and_nothing_is_said_without_it(valkey: Valkey) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         heard: list[bytes] = []
@@ -223,8 +279,8 @@ def test_encryption_is_asked_for_unless_told_otherwise_and_nothing_is_said_witho
 
 
 def test_a_rate_that_is_none_is_refused(look: Look) -> None:
-    result = look({"minimum_hit_rate": 80})
+    result = look({"minimum_hit_rate_percent": 101})
     assert result["failed"] is True
-    assert "minimum_hit_rate" in result["msg"]
+    assert "minimum_hit_rate_percent" in result["msg"]
 
 

@@ -93,6 +93,18 @@ def test_no_data_point_is_unknown_unless_the_queue_is_empty(aws: Aws, operate: O
     assert faults(result) == [("age of the oldest message", unique, "no data point in 15 m, while it holds 1")]
 
 
+def test_the_age_before_the_queue_was_drained_does_not_count(aws: Aws, operate: Operate, unique: str) -> None:
+    url = make(aws, unique, 1)
+    publish_age(aws, unique, 7200)
+    wanted = [{"name": unique, "maximum_age": "15m"}]
+    assert operate("sqs_queue_info", queues=wanted)["verdict"] == "unhealthy"
+
+    aws.client("sqs").purge_queue(QueueUrl=url)
+    result = operate("sqs_queue_info", queues=wanted)
+    assert (result["verdict"], result["queues"][0]["oldest_age_seconds"]) == ("healthy", 0)
+    assert result["evidence"][1]["actual"] == "no message"
+
+
 def test_ages_of_all_queues_are_one_call(aws: Aws, operate: Operate, unique: str) -> None:
     for number in range(5):
         make(aws, f"{unique}-{number}")

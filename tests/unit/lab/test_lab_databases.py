@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.lease_store import CREATION
 from lab.databases import wiring
-from lab.databases.contents import DATABASES, Contents, contents_of
+from lab.databases.contents import DATABASES, RUN_LOCK, Contents, contents_of
 from lab.databases.keyspace import commands_of
 from lab.databases.streams import Stream, number_at, one_of, random_number
 from lab.folders import DEFAULT_SETTINGS
@@ -58,9 +59,14 @@ def test_only_systems_with_databases_get_them(systems: list[str], hosted: tuple[
 
     assert wiring.hosted(chosen) == hosted
     assert bool(wiring.contents(chosen)) == bool(hosted)
-    assert set(wiring.new_passwords(chosen)) == ({*hosted, "opsbook_monitor", "redis"} if hosted else set())
-    status = wiring.status(chosen, dict.fromkeys(["opsbook_monitor", "redis"], "x"), 1, 2)
+    assert set(wiring.new_passwords(chosen)) == ({*hosted, "opsbook_monitor", "opsbook_lock", "redis"} if hosted else set())
+    status = wiring.status(chosen, dict.fromkeys(["opsbook_monitor", "opsbook_lock", "redis"], "x"), 1, 2)
     assert set(status["postgres"]) == set(status["redis"]) == set(hosted)
+
+
+def test_the_table_of_the_run_lock_is_the_one_that_its_store_would_make() -> None:
+    made = CREATION.format(table="public.opsbook_locks")
+    assert "".join(made.split()) == "".join(RUN_LOCK[0].split())
 
 
 def test_passwords_are_of_one_lab_only() -> None:

@@ -172,6 +172,24 @@ def test_metrics_of_every_kind_are_published() -> None:
     }  # fmt: skip
 
 
+@EVERY
+def test_what_is_not_used_has_no_data_point(estate: Estate) -> None:
+    published = {(metric.name, *sorted(metric.dimensions.values())) for metric in metrics_of(estate)}
+    for queue in estate.queues:
+        assert (("ApproximateAgeOfOldestMessage", queue.name) in published) is (queue.messages > 0), queue.name
+    for table in estate.tables:
+        for index in table.indexes:
+            for kind, used in (("Read", index.reads), ("Write", index.writes)):
+                name = (f"Consumed{kind}CapacityUnits", *sorted((table.name, index.name)))
+                assert (name in published) is (used > 0), index.name
+
+
+def test_there_is_something_that_nobody_uses() -> None:
+    indexes = [index for estate in ESTATES.values() for table in estate.tables for index in table.indexes]
+    assert {(index.reads > 0, index.writes > 0) for index in indexes} >= {(False, False), (False, True)}
+    assert [queue for estate in ESTATES.values() for queue in estate.queues if not queue.messages]
+
+
 def test_cloudfront_publishes_in_its_own_region() -> None:
     regions = {metric.region for metric in metrics_of(ESTATES["reviews"]) if metric.namespace == "AWS/CloudFront"}
     assert regions == {"us-east-1"}

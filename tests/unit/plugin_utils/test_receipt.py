@@ -146,7 +146,8 @@ def test_the_option_carries_the_receipt_the_lock_and_the_run(folder: Path, optio
         "system": "commerce", "required": True, "operation": "secret_rotate", "task": "Rotate the secrets", "item": "",
         "launcher": os.getpid(), "launcher_started": process_started(os.getpid()), "task_timeout": 90.0,
         "journal": str(folder / "journal.jsonl"), "run": "r1", "token": "canary-token", "without_lock": "",
-        "store": {"table": "locks", "lease_seconds": 3.0, "region": "eu-central-1", "endpoint_url": "http://127.0.0.1"}}
+        "store": {"table": "locks", "lease_seconds": 3.0, "region": "eu-central-1", "endpoint_url": "http://127.0.0.1",
+                  "validate_certs": False}}
 
 
 def test_the_launcher_is_who_opened_the_journal(folder: Path, option: GuardOption) -> None:

@@ -26,13 +26,15 @@ class Answers:
                                         aws_secret_access_key="b")
         self.stub = Stubber(self.client)
 
-    def table(self) -> None:
+    def table(self, name: str = "orders") -> None:
         """There is such a table."""
-        self.stub.add_response("describe_table", {"Table": {"TableName": "orders"}}, {"TableName": "orders"})
+        self.stub.add_response("describe_table", {"Table": {"TableName": name}}, {"TableName": name})
 
-    def backups(self, *summaries: dict[str, Any], days: float | None = 35, start: str = "", token: str = "") -> None:
+    def backups(
+        self, *summaries: dict[str, Any], of: str = "orders", days: float | None = 35, start: str = "", token: str = ""
+    ) -> None:
         """A page of its backups."""
-        request: dict[str, Any] = {"TableName": "orders", "BackupType": "ALL"}
+        request: dict[str, Any] = {"TableName": of, "BackupType": "ALL"}
         if days is not None:
             request["TimeRangeLowerBound"] = NOW - timedelta(days=days)
         if start:
@@ -40,11 +42,11 @@ class Answers:
         reply: dict[str, Any] = {"BackupSummaries": list(summaries)}
         self.stub.add_response("list_backups", {**reply, **({"LastEvaluatedBackupArn": token} if token else {})}, request)
 
-    def read(self, max_age: timedelta = DAY) -> Collected[tuple[Source, ...]]:
-        """Collect, making every call that was prepared."""
-        run = Run(now=lambda: NOW)
+    def read(self, *names: str, max_age: timedelta = DAY) -> Collected[tuple[Source, ...]]:
+        """Collect, making every call that was prepared, one after the other."""
+        run = Run(now=lambda: NOW, workers=1)
         with self.stub:
-            collected = collect_table_backups(lambda service: self.client, run, ["orders"], max_age)
+            collected = collect_table_backups(lambda service: self.client, run, names or ["orders"], max_age)
             self.stub.assert_no_pending_responses()
         return collected
 
@@ -88,7 +90,7 @@ def test_looks_back_far_enough_for_a_long_max_age(dynamodb: Answers) -> None:
     dynamodb.table()
     dynamodb.backups(summary(1000), days=120)
 
-    assert len(dynamodb.read(timedelta(days=60)).state[0].backups) == 1
+    assert len(dynamodb.read(max_age=timedelta(days=60)).state[0].backups) == 1
 
 
 def test_a_table_that_does_not_exist_is_state_not_a_gap(dynamodb: Answers) -> None:
@@ -108,8 +110,33 @@ def test_a_denied_table_is_a_gap(dynamodb: Answers) -> None:
     assert [gap.resource for gap in collected.coverage.missing] == ["dynamodb-table:orders"]
 
 
-def test_a_backup_without_a_size_is_not_plausible(dynamodb: Answers) -> None:
+@pytest.mark.parametrize(("before", "answers"), [
+    pytest.param(1000, [True, False], id="of_a_table_that_held_something"),
+    pytest.param(0, [True], id="of_a_table_that_is_always_empty"),
+])
+def test_an_empty_backup_is_judged_by_the_one_before(dynamodb: Answers, before: int, answers: list[bool]) -> None:
     dynamodb.table()
-    dynamodb.backups(summary(5, size=0), summary(29))
+    dynamodb.backups(summary(5, size=0), summary(29, size=before))
 
-    assert [item.ok for item in evaluate_backups(dynamodb.read(), DAY)] == [True, False]
+    assert [item.ok for item in evaluate_backups(dynamodb.read(), DAY)] == answers
+
+
+def test_a_pattern_chooses_among_the_tables_there_are(dynamodb: Answers) -> None:
+    dynamodb.stub.add_response("list_tables", {"TableNames": ["users", "orders-old", "orders"]}, {})
+    for name in ("orders", "orders-old"):
+        dynamodb.table(name)
+        dynamodb.backups(summary(5), of=name)
+    dynamodb.stub.add_client_error("describe_table", "ResourceNotFoundException", "Requested resource not found")
+    collected = dynamodb.read("orders*", "gone")
+
+    assert [(source.name, source.exists) for source in collected.state] == [
+        ("orders", True), ("orders-old", True), ("gone", False)]
+    assert collected.coverage.complete
+
+
+def test_tables_that_cannot_be_listed_are_a_gap(dynamodb: Answers) -> None:
+    dynamodb.stub.add_client_error("list_tables", "AccessDeniedException", "not authorized")
+    collected = dynamodb.read("orders*")
+
+    assert collected.state == ()
+    assert [gap.resource for gap in collected.coverage.missing] == ["dynamodb-tables matching orders*"]

@@ -115,12 +115,28 @@ def test_judges_the_status(status: str, ok: bool) -> None:
     ],
 )
 def test_judges_the_use(sums: list[float], ok: bool | None, used: float | None) -> None:
-    tables = state(read=sums)
+    tables = state(read=sums, write=[])
 
     assert answers(tables)["read throughput used"] is ok
     [part] = describe_tables(Collected(tables, NOW))["tables"][0]["capacity"]
     assert part["read"]["used_percent"] == used
     assert part["read"]["consumed_per_second"] == (round(sum(sums) / 900, 3) if sums else None)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "reads", "writes"),
+    [
+        pytest.param({"read": [], "write": [60.0]}, True, True, id="only_written"),
+        pytest.param({"read": [60.0], "write": []}, True, True, id="only_read"),
+        pytest.param({"read": [], "write": []}, None, None, id="neither"),
+        pytest.param({"read": [], "write": None}, None, "absent", id="writes_could_not_be_read"),
+        pytest.param({"read": [], "write": [30000.0]}, True, False, id="written_too_much"),
+    ],
+)
+def test_what_is_only_written_was_not_read(numbers: dict[str, Any], reads: bool | None, writes: bool | str | None) -> None:
+    seen = answers(state(**numbers))
+
+    assert (seen["read throughput used"], seen.get("write throughput used", "absent")) == (reads, writes)
 
 
 def test_an_idle_table_is_healthy_where_that_was_said() -> None:
@@ -138,9 +154,11 @@ def test_judges_throttle_events(reads: list[float], writes: list[float], most: i
     assert seen["throttle events"] is ok
 
 
-def test_metrics_that_could_not_be_read_are_no_evidence() -> None:
+@pytest.mark.parametrize("idle", ["unknown", "healthy"])
+def test_metrics_that_could_not_be_read_are_no_evidence(idle: str) -> None:
     """The coverage says that they are missing."""
-    assert answers(state(read=None, write=None, read_throttles=None, write_throttles=None)) == {"status": True}
+    assert answers(state(read=None, write=None, read_throttles=None, write_throttles=None), Allowed(idle=idle)) == {
+        "status": True}
 
 
 def test_speaks_in_words() -> None:
@@ -153,3 +171,13 @@ def test_speaks_in_words() -> None:
         (limit, f"0 % (0.0 units per second {when})"),
         ("none in 15 m", "3 reads, 0 writes"),
     ]
+
+
+@pytest.mark.parametrize(("writes", "said"), [
+    ([60.0], "no data point in 15 m, while there is one of writes: none was used"),
+    ([], "no data point in 15 m: it may be idle"),
+])
+def test_says_why_there_is_no_number(writes: list[float], said: str) -> None:
+    evidence = evaluate_tables(Collected(state(read=[], write=writes), NOW), Allowed())
+
+    assert [item.actual for item in evidence if item.check == "read throughput used"] == [said]

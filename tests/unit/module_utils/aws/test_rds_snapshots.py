@@ -9,12 +9,13 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.backups import Source
+from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.backups import Source, evaluate_backups
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.rds_snapshots import collect_instance_snapshots
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.coverage import Collected
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.run import Run
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
+DAY = timedelta(hours=24)
 
 
 class Answers:
@@ -31,11 +32,13 @@ class Answers:
         self.stub.add_response("describe_db_instances", {**reply, **({"Marker": following} if following else {})},
                                {"Marker": marker} if marker else {})
 
-    def snapshots(self, *snapshots: dict[str, Any], marker: str = "", following: str = "") -> None:
-        """A page of snapshots of `orders`."""
+    def snapshots(
+        self, *snapshots: dict[str, Any], of: str = "orders", marker: str = "", following: str = ""
+    ) -> None:
+        """A page of an instance's snapshots."""
         reply: dict[str, Any] = {"DBSnapshots": list(snapshots)}
         self.stub.add_response("describe_db_snapshots", {**reply, **({"Marker": following} if following else {})},
-                               {"DBInstanceIdentifier": "orders", **({"Marker": marker} if marker else {})})
+                               {"DBInstanceIdentifier": of, **({"Marker": marker} if marker else {})})
 
     def read(self, *names: str) -> Collected[tuple[Source, ...]]:
         """Collect, making every call that was prepared, one after the other."""
@@ -66,10 +69,17 @@ def test_reads_all_pages_of_both_lists_newest_first(rds: Answers) -> None:
     rds.instances("orders", marker="more")
     rds.snapshots(snapshot(53), snapshot(5, SnapshotType="automated"), following="older")
     rds.snapshots(snapshot(29), marker="older")
+
+    assert names(rds.read()) == ["h-5", "h-29", "h-53"]
+
+
+def test_the_storage_allocated_is_not_taken_for_the_size_of_the_data(rds: Answers) -> None:
+    rds.instances("orders")
+    rds.snapshots(snapshot(5), snapshot(29, AllocatedStorage=5000))
     collected = rds.read()
 
-    assert names(collected) == ["h-5", "h-29", "h-53"]
-    assert collected.state[0].backups[0].size == 100 * 2**30
+    assert [backup.size for backup in collected.state[0].backups] == [None, None]
+    assert [(item.check, item.ok) for item in evaluate_backups(collected, DAY)] == [("newest backup", True)]
 
 
 def test_only_snapshots_that_can_be_restored_count(rds: Answers) -> None:
@@ -90,9 +100,12 @@ def test_an_instance_of_a_cluster_has_the_snapshots_of_its_cluster(rds: Answers)
     rds.instances("orders", cluster="shop")
     rds.stub.add_response("describe_db_cluster_snapshots", {"DBClusterSnapshots": [
         {"DBClusterSnapshotIdentifier": "c-1", "DBClusterSnapshotArn": "arn:c-1", "Status": "available",
-         "SnapshotCreateTime": NOW - timedelta(hours=4), "AllocatedStorage": 1}]}, {"DBClusterIdentifier": "shop"})
+         # What Aurora tells: its storage is not allocated.
+         "SnapshotCreateTime": NOW - timedelta(hours=4), "AllocatedStorage": 0}]}, {"DBClusterIdentifier": "shop"})
+    collected = rds.read()
 
-    assert names(rds.read()) == ["c-1"]
+    assert names(collected) == ["c-1"]
+    assert [item.ok for item in evaluate_backups(collected, DAY)] == [True]
 
 
 def test_an_instance_that_does_not_exist_is_state_not_a_gap(rds: Answers) -> None:
@@ -103,9 +116,20 @@ def test_an_instance_that_does_not_exist_is_state_not_a_gap(rds: Answers) -> Non
     assert collected.coverage.complete
 
 
-def test_instances_that_cannot_be_listed_are_a_gap_each(rds: Answers) -> None:
+def test_a_pattern_chooses_among_the_instances_there_are(rds: Answers) -> None:
+    rds.instances("users", "orders", "orders-archive")
+    rds.snapshots(snapshot(5))
+    rds.snapshots(snapshot(6), of="orders-archive")
+    collected = rds.read("ORDERS*", "gone")
+
+    assert [(source.name, source.exists, len(source.backups)) for source in collected.state] == [
+        ("orders", True, 1), ("orders-archive", True, 1), ("gone", False, 0)]
+    assert collected.coverage.complete
+
+
+def test_instances_that_cannot_be_listed_are_a_gap(rds: Answers) -> None:
     rds.stub.add_client_error("describe_db_instances", "AccessDenied", "not authorized")
-    collected = rds.read("orders", "users")
+    collected = rds.read("orders", "users-*")
 
     assert collected.state == ()
-    assert [gap.resource for gap in collected.coverage.missing] == ["rds-instance:orders", "rds-instance:users"]
+    assert [gap.resource for gap in collected.coverage.missing] == ["rds-instances matching orders, users-*"]

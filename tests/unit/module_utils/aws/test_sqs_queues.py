@@ -75,6 +75,7 @@ def test_judges_the_depth(visible: int, more: dict[str, int], ok: bool) -> None:
         pytest.param(1, age(5000, 3), True, 3, id="the_newest_point_counts"),
         pytest.param(1, age(), None, None, id="no_point_is_unknown"),
         pytest.param(0, age(), True, 0, id="no_message_has_no_age"),
+        pytest.param(0, age(7200), True, 0, id="what_was_published_before_the_last_message_went_does_not_count"),
     ],
 )
 def test_judges_the_age(visible: int, ages: dict[str, Reading], ok: bool | None, seconds: float | None) -> None:

@@ -23,5 +23,12 @@ def test_one_gap_anywhere_makes_the_whole_incomplete() -> None:
     assert (merged.read, [gap.resource for gap in merged.missing], merged.complete) == (("a", "c"), ["b"], False)
 
 
+def test_what_nobody_asked_for_leaves_nothing_open_and_is_told() -> None:
+    merged = merge_coverage([Coverage(("a",), left_out=(Gap("b", "not told"),)), Coverage(("c",))])
+
+    assert merged.as_dict() == {
+        "complete": True, "read": ["a", "c"], "missing": [], "left_out": [{"resource": "b", "reason": "not told"}]}
+
+
 def test_no_parts_make_an_empty_coverage() -> None:
     assert merge_coverage([]) == Coverage()

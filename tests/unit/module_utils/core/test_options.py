@@ -32,6 +32,13 @@ def test_the_parts_go_together_with_their_defaults() -> None:
     assert given == {"validate_certs": True, "protected": [], "wait_timeout": 600.0, "parallel": 8, "max_affected": "25%"}
 
 
+def test_a_lock_in_postgresql_may_have_every_time_out() -> None:
+    connection = {"login_host": "db", "connect_timeout": 3, "statement_timeout": 9, "lock_timeout": 1}
+    result = ArgumentSpecValidator(compose(LIMITS)).validate({"guard": {"store": {"postgres": connection}}})
+
+    assert not result.error_messages
+
+
 @pytest.mark.parametrize("secret", ["token", "secret_key", "session_token", "external_id"])
 def test_secrets_of_the_receipt_are_known_as_secrets(secret: str) -> None:
     store: dict[str, Any] = {"table": "locks"}

@@ -51,15 +51,40 @@ class Answered(psycopg2.Error):
         (SERVER + "the database system is starting up", Unreachable),
         ('connection to server at "db" (10.0.0.1), port 5432 failed: Connection refused', Unreachable),
         ("could not translate host name \"db\" to address: Name or service not known", Unreachable),
-        pytest.param("FATAL:  Passwort-Authentifizierung fehlgeschlagen", Unreachable, id="another_language"),
+        (SERVER + "the database system is shutting down", Unreachable),
+        (SERVER + "the database system is in recovery mode", Unreachable),
+        ('connection to server at "db" (10.0.0.1), port 5432 failed: timeout expired', Unreachable),
+        ('connection to server at "db", port 5432 failed: server closed the connection unexpectedly', Unreachable),
+        (SERVER + "unsupported startup parameter: options", OperationError),
+        (SERVER + "RDS Proxy currently doesn't support command-line options.", OperationError),
+        (SERVER + "query_wait_timeout", OperationError),
+        ('connection to server at "db" (::1) failed: Connection refused ' + SERVER + "unsupported startup parameter",
+         OperationError),
+        ('connection to server at "db" (10.0.0.1), port 5432 failed: server does not support SSL, but SSL was required',
+         OperationError),
+        pytest.param("FATAL:  Passwort-Authentifizierung fehlgeschlagen", OperationError, id="another_language"),
+        pytest.param("Datenbank antwortet anders", OperationError, id="not_a_word_of_it"),
     ],
 )
 def test_why_there_is_no_connection(words: str, kind: type[OperationError]) -> None:
     error = explain_connecting(psycopg2.OperationalError(words), "connect", "db:5432/media")
 
     assert type(error) is kind
-    assert words.rpartition("FATAL:  ")[2] in error.message()
+    assert words.rpartition("FATAL:  ")[2].rstrip(".") in error.message()
     assert "db:5432/media" in error.message()
+
+
+@pytest.mark.parametrize("words", [
+    "SSL error: certificate verify failed",
+    'server certificate for "db-1.rds.example" (and 2 other names) does not match host name "db.example"',
+    'root certificate file "/etc/opsbook/bundle.pem" does not exist',
+])
+def test_a_certificate_that_does_not_fit_says_nothing_of_the_database(words: str) -> None:
+    error = explain_connecting(psycopg2.OperationalError(words), "connect", "db:5432/media")
+
+    assert type(error) is OperationError
+    assert "ca_cert" in error.message()
+    assert "the endpoint's own" in error.message()
 
 
 @pytest.mark.parametrize(

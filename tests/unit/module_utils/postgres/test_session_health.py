@@ -18,7 +18,12 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.session_
     holders_of,
     limits_of,
 )
-from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.sessions import Activity, Server, Session
+from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.sessions import (
+    Activity,
+    Prepared,
+    Server,
+    Session,
+)
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 USUAL = Limits()
@@ -115,6 +120,22 @@ def test_a_prepared_transaction_is_called_so() -> None:
     evidence = evaluate_sessions(seen(replace(IDLE, blocked_by=(0,))), Limits())
 
     assert evidence[-1].actual == ["pid 10 of app@media (web, 10.0.0.5) waits for a prepared transaction"]
+
+
+@pytest.mark.parametrize(("age", "right"), [(3600.0, True), (7200.0, False)])
+def test_a_prepared_transaction_has_no_session_and_may_be_the_oldest(age: float, right: bool) -> None:
+    prepared = (Prepared("order-7", "shop", "app", age), Prepared("order-8", "shop", "app", 1.0))
+    session = replace(IDLE, state="active", transaction_seconds=9000.0)
+    evidence = {item.check: item for item in evaluate_sessions(seen(prepared=prepared), USUAL)}
+    both = {item.check: item for item in evaluate_sessions(seen(session, prepared=prepared), USUAL)}
+
+    assert evidence["oldest transaction"].ok is right
+    assert evidence["idle in transaction"].ok is True
+    told = [] if right else ["order-7 of app@shop: prepared for 2 h"]
+    assert evidence["oldest transaction"].actual == told
+    assert len(both["oldest transaction"].actual) == 1 + len(told)
+    assert [one["gid"] for one in describe_sessions(seen(prepared=prepared))["prepared_transactions"]] == [
+        "order-7", "order-8"]
 
 
 def test_limits_are_read_as_people_write_them() -> None:

@@ -30,7 +30,7 @@ NOW = datetime(2026, 11, 21, tzinfo=UTC)
 INFO: dict[str, Any] = {
     "role": "master", "used_memory": 600, "used_memory_rss": 900, "maxmemory": 1000, "total_system_memory": 90_000,
     "connected_clients": 5, "maxclients": 10, "rdb_last_bgsave_status": "ok", "aof_last_write_status": "ok"}
-EVERYTHING = Limits(90, 80, 0.8, 2, 50)
+EVERYTHING = Limits(90, 80, 80, 2, 50)
 RATE = Rate(90, 10, 10, 10.0, "interval")
 SEEN = Observed("cache:6379", "", INFO, RATE, RATE, True, 0.3)
 
@@ -55,7 +55,7 @@ def test_what_is_not_limited_is_not_judged() -> None:
         ("memory", {"maxmemory": 0}, True), ("memory", {"maxmemory": 0, "used_memory_rss": 89_000}, False),
         ("memory", {"maxmemory": 0, "total_system_memory": 0}, None),
         ("clients", {"connected_clients": 8}, True), ("clients", {"connected_clients": 9}, False),
-        pytest.param("clients", {"maxclients": 0}, None, id="an_old_version_does_not_tell_maxclients"),
+        pytest.param("clients", {"maxclients": 0}, None, id="maxclients_is_not_told_and_asked_for"),
         ("persistence", {"rdb_last_bgsave_status": "err"}, False), ("persistence", {"aof_last_write_status": "err"}, False),
         ("replication link", {"master_link_status": "up"}, True),
         ("replication link", {"master_link_status": "down"}, False),
@@ -63,6 +63,16 @@ def test_what_is_not_limited_is_not_judged() -> None:
 )
 def test_each_part_of_the_state(check: str, change: dict[str, Any], right: bool | None) -> None:
     assert answers(replace(SEEN, info={**INFO, **change}))[check] is right
+
+
+@pytest.mark.parametrize(("maximum", "connected", "right"), [(10, 8, True), (10, 9, False), (0, 9, None)])
+def test_a_limit_on_clients_that_nobody_gave_is_for_servers_that_tell(
+    maximum: int, connected: int, right: bool | None
+) -> None:
+    seen = replace(SEEN, info={**INFO, "maxclients": maximum, "connected_clients": connected})
+
+    assert answers(seen, Limits()).get("clients") is right
+    assert ("clients" in answers(seen, Limits())) is (maximum > 0)
 
 
 @pytest.mark.parametrize(
@@ -118,8 +128,8 @@ def test_how_counters_grew_between_two_looks(after: dict[str, Any], expected: Ra
 def test_rates_since_the_start_are_over_all_that_time() -> None:
     rate = rate_since_start({**BEFORE, "uptime_in_seconds": 4})
 
-    assert (rate.hit_rate, rate.evictions_per_second, rate.basis) == (10 / 14, 0.5, "since start")
-    assert rate_since_start({}).hit_rate is None
+    assert (rate.hit_rate_percent, rate.evictions_per_second, rate.basis) == (1000 / 14, 0.5, "since start")
+    assert rate_since_start({}).hit_rate_percent is None
 
 
 def test_what_bounds_memory_and_clients_is_named() -> None:
@@ -134,7 +144,7 @@ def test_databases_are_told_in_the_order_of_their_numbers() -> None:
     assert [entry["database"] for entry in databases_of({"db10": part, "db2": part, "dbx": part, "db": 1})] == [2, 10]
 
 
-@pytest.mark.parametrize("rate", [80, -0.1])
-def test_a_hit_rate_is_a_part_of_one(rate: float) -> None:
-    with pytest.raises(Refused, match="minimum_hit_rate"):
-        limits_of({"maximum_memory_percent": 90, "maximum_clients_percent": 80, "minimum_hit_rate": rate})
+@pytest.mark.parametrize("percent", [101, -0.1])
+def test_a_hit_rate_is_a_part_of_a_hundred(percent: float) -> None:
+    with pytest.raises(Refused, match="minimum_hit_rate_percent"):
+        limits_of({"maximum_memory_percent": 90, "minimum_hit_rate_percent": percent})

@@ -66,6 +66,12 @@ options:
           external_id:
             description: The role's external id.
             type: str
+          validate_certs:
+            description: Whether certificates are verified.
+            type: bool
+          aws_ca_bundle:
+            description: A file of certificate authorities for AWS.
+            type: path
           postgres:
             description: The connection to the PostgreSQL database that keeps the lock, where that does.
             type: dict
@@ -91,6 +97,15 @@ options:
               ca_cert:
                 description: A file of certificate authorities.
                 type: path
+              connect_timeout:
+                description: Seconds that connecting may take.
+                type: int
+              statement_timeout:
+                description: Seconds that a statement may take.
+                type: int
+              lock_timeout:
+                description: Seconds that a statement may wait for a lock.
+                type: int
       without_lock:
         description: Why an emergency goes on without the lock; empty where it is held.
         type: str

@@ -50,7 +50,7 @@ options:
   statement_timeout:
     description:
       - Seconds that a statement may take before the server ends it, at least 1. A server that has not answered at all
-        five seconds after that is hung up on.
+        after as long again, at most five seconds, is hung up on.
     type: int
     default: 30
   lock_timeout:
@@ -62,4 +62,7 @@ requirements:
   - psycopg2 >= 2.9
 notes:
   - Connections carry the application name C(opsbook).
+  - A pooler between may be RDS Proxy or PgBouncer. Time-outs are set for one transaction and reach nobody else.
+  - B(Certificates) - V(verify-full) wants the host name that the certificate was issued for, for RDS the endpoint's own, and
+    O(ca_cert) the authority that issued it, for RDS U(https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem).
 """

@@ -44,5 +44,6 @@ requirements:
   - redis >= 6 (the Python library)
 notes:
   - B(Retries) - none. Connecting may take five seconds, an answer ten.
+  - B(Certificates) - the name that is verified is O(login_host), so it must be the endpoint's own and no alias of it.
   - Connections carry the client name C(opsbook) where the user's ACL allows to say it.
 """

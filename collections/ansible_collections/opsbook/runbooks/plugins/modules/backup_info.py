@@ -13,25 +13,30 @@ description:
     DynamoDB tables, RDS instances and what is dumped into S3 buckets.
   - A source that does not exist and a source without any backup are unhealthy; one that may not be read is unknown.
   - Only backups that can be restored count, neither those being made nor those deleted.
-  - A size is implausible when it is 0, or less than a tenth of the size of the backup before.
+  - A size is implausible when it is less than a tenth of that of the backup before, and that of an object in S3 also when it
+    is 0. A backup of an empty table is empty, which is a fault only after one that was not. A snapshot of RDS tells the
+    storage allocated and not the data in it, so that its size is not judged.
+  - Where patterns choose no table or no instance at all the verdict is V(unknown), however good all other backups are.
 options:
   dynamodb_tables:
     description:
-      - Names of DynamoDB tables. Counted are on-demand backups and those that DynamoDB makes itself.
+      - The DynamoDB tables, by name or shell-style pattern. Counted are on-demand backups and those that DynamoDB makes
+        itself.
       - Backups made by AWS Backup are not listed by DynamoDB and not counted.
     type: list
     elements: str
   rds_instances:
     description:
-      - Names of RDS instances. Counted are the snapshots that RDS makes itself and those made by hand, of an instance in a
-        cluster those of its cluster. A copy is as old as its original.
-      - A snapshot's size is the storage allocated, not the data in it.
+      - The RDS instances, by name or shell-style pattern. Counted are the snapshots that RDS makes itself and those made by
+        hand, of an instance in a cluster those of its cluster. A copy is as old as its original.
     type: list
     elements: str
   s3_backups:
     description:
-      - What is dumped into S3 buckets. Each object under the prefix counts as a backup of its own, the newest by the time
-        that it was stored at.
+      - What is dumped into S3 buckets. Each object under the prefix whose name fits the pattern counts as a backup of its
+        own, the newest by the time that it was stored at.
+      - More than 100,000 objects are not listed; then nothing is known of the source. A narrower O(s3_backups[].prefix) or
+        O(s3_backups[].start_after) keeps it below.
     type: list
     elements: dict
     suboptions:
@@ -45,10 +50,21 @@ options:
         required: true
       prefix:
         description:
-          - What the keys of the backups begin with.
-          - Nothing else may lie under it, such as checksums, or these are taken for backups of implausible size.
+          - What the keys of the backups begin with, a folder or more, as V(media/archive-).
         type: str
         default: ""
+      pattern:
+        description:
+          - What the names of the backups look like, shell-style, as V(*.dump). A name follows the last slash of a key.
+          - What else lies under the prefix, such as checksums, is no backup.
+        type: str
+        default: "*"
+      start_after:
+        description:
+          - The key after which the listing begins, with a date as C(strftime) writes it, as V(postgres/db-%Y%m%d), for keys
+            that tell their date, the year first. The whole key, so it begins with the prefix.
+          - The date is that of twice the greatest age and a day ago, in UTC. Older backups are not looked for.
+        type: str
       max_age:
         description: How old the newest backup may be, where that is not O(max_age).
         type: str
@@ -58,8 +74,9 @@ options:
     type: str
     default: 24h
 notes:
-  - The permissions needed are C(dynamodb:DescribeTable) and C(dynamodb:ListBackups); C(rds:DescribeDBInstances),
-    C(rds:DescribeDBSnapshots) and for clusters C(rds:DescribeDBClusterSnapshots); C(s3:ListBucket).
+  - The permissions needed are C(dynamodb:DescribeTable), C(dynamodb:ListBackups) and for patterns C(dynamodb:ListTables);
+    C(rds:DescribeDBInstances), C(rds:DescribeDBSnapshots) and for clusters C(rds:DescribeDBClusterSnapshots);
+    C(s3:ListBucket).
 extends_documentation_fragment:
   - opsbook.runbooks.aws
   - opsbook.runbooks.wait
@@ -73,11 +90,13 @@ EXAMPLES = r"""
 - name: Read the backups of the shop
   opsbook.runbooks.backup_info:
     dynamodb_tables: [shop-orders, shop-products]
-    rds_instances: [shop-customers]
+    rds_instances: ["shop-*"]
     s3_backups:
       - name: shop-search
         bucket: shop-backups
         prefix: search/
+        pattern: "*.dump"
+        start_after: search/%Y-%m-%d
         max_age: 7h
     max_age: 24h
   register: backups
@@ -89,7 +108,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 backups:
-  description: The sources that could be read, tables, instances, then what is in S3, each in the order given.
+  description: The sources that could be read, tables, instances, then what is in S3. Those chosen by pattern, and all
+    instances, are sorted by name, with what does not exist at the end; all else is in the order given.
   returned: always
   type: list
   elements: dict
@@ -120,21 +140,21 @@ backups:
           description: Its age in hours.
           type: float
         size_bytes:
-          description: Its size in bytes.
+          description: Its size in bytes, null of a snapshot of RDS.
           type: int
         status:
           description: Its status, of an object its storage class.
           type: str
     count:
       description: How many backups can be restored. Of a table those of the last 35 days or of twice O(max_age), where that
-        is longer; older ones only where there is no other.
+        is longer; older ones only where there is no other. Of objects in S3 those that were listed and fit the pattern.
       type: int
 verdict:
   description: V(healthy), V(unhealthy), or V(unknown) where something could not be read or told.
   returned: always
   type: str
 evidence:
-  description: Expected and actual age and size of the newest backup, two entries per source.
+  description: Expected and actual age of the newest backup of each source, and its size where something is expected of that.
   returned: always
   type: list
   elements: dict
@@ -175,6 +195,8 @@ def main():
                 "name": {"type": "str", "required": True},
                 "bucket": {"type": "str", "required": True},
                 "prefix": {"type": "str", "default": ""},
+                "pattern": {"type": "str", "default": "*"},
+                "start_after": {"type": "str"},
                 "max_age": {"type": "str"},
             }},
             "max_age": {"type": "str", "default": "24h"},

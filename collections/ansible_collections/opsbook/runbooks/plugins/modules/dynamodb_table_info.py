@@ -48,7 +48,10 @@ options:
     default: 40000
   idle:
     description:
-      - What it means when CloudWatch has no data point of consumption in the window, as of a table that nobody reads.
+      - What it means when CloudWatch has no data point of consumption in the window, as of a table or an index that nobody
+        uses for a while.
+      - Where there are reads only or writes only, there was nothing of the other, whatever this says. What may not be read
+        is V(unknown) all the same.
     type: str
     choices: [unknown, healthy]
     default: unknown

@@ -9,12 +9,13 @@ module: postgres_session_info
 version_added: 0.1.0
 short_description: Read the sessions of a PostgreSQL server
 description:
-  - Reads who holds connections, in what state and for how long, who waits for whose locks, and how many connections are
-    left beside those reserved.
+  - Reads who holds connections, in what state and for how long, who waits for whose locks, which transactions are prepared
+    (two-phase commit) and still not ended, and how many connections are left beside those reserved.
   - A server is healthy when it gives a connection, enough are left, no transaction is forgotten or endless, and nobody
     waits for a lock.
-  - A server that cannot be reached, or has no connection left, is unhealthy. A refused login is a failure of the module,
-    since nothing is learned of the server from it.
+  - A server that does not answer, starts or stops, or has no connection left, is unhealthy. A refused login, a certificate
+    that does not fit, and whatever else a server or a pooler before it refuses, is a failure of the module, since nothing is
+    learned of the server from it.
   - Statements are not read, since they may hold secrets.
 options:
   limits:
@@ -35,7 +36,7 @@ options:
         default: 5m
       oldest_transaction:
         description:
-          - How long a transaction may last.
+          - How long a transaction may last, and how long one may stay prepared, in any database of the server.
         type: str
         default: 1h
       maximum_blocked:
@@ -216,6 +217,24 @@ sessions:
     visible:
       description: Whether the role may see its state.
       type: bool
+prepared_transactions:
+  description: Prepared transactions of all databases, the oldest first. They have no session and hold their locks.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    gid:
+      description: The name that it can be ended by.
+      type: str
+    database:
+      description: Its database.
+      type: str
+    user:
+      description: The role that prepared it.
+      type: str
+    prepared_seconds:
+      description: How long it has been prepared.
+      type: float
 verdict:
   description: V(healthy), V(unhealthy), or V(unknown) where something could not be read.
   returned: always

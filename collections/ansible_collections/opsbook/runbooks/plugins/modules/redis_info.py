@@ -12,8 +12,9 @@ description:
   - Reads memory, clients, hit rate, evictions, keys, replication and persistence of a server, and how fast it answers.
   - A server is healthy when it takes connections, keeps within its limits, can save what it is told to save, and, as a
     replica, has its primary.
-  - A server that cannot be reached, that loads its data, or takes no more clients, is unhealthy. A refused login is a
-    failure of the module, since nothing is learned of the server from it.
+  - A server that does not answer, that loads its data, or takes no more clients, is unhealthy. A refused login, a
+    certificate that does not fit, or no encryption where it is asked for, is a failure of the module, since nothing is
+    learned of the server from it.
   - No key is read.
 options:
   limits:
@@ -26,10 +27,10 @@ options:
           - How much of C(maxmemory) may be used; of the machine's memory where C(maxmemory) is not set.
         type: float
         default: 90.0
-      minimum_hit_rate:
+      minimum_hit_rate_percent:
         description:
-          - The least part of reads that must find their key, V(0.8) for 80 %. Without any read there is no rate, and the
-            verdict is unknown.
+          - How many of a hundred reads must find their key, at least. Without any read there is no rate, and the verdict is
+            unknown.
         type: float
       maximum_evictions_per_second:
         description:
@@ -39,9 +40,10 @@ options:
         type: float
       maximum_clients_percent:
         description:
-          - How many of C(maxclients) may be connected.
+          - How many of C(maxclients) may be connected. Where this is not given, V(80) on servers that tell C(maxclients), in
+            C(INFO) or by C(CONFIG GET), and on others clients are not looked at, as the coverage says. Where it is given,
+            the verdict on those others is unknown.
         type: float
-        default: 80.0
       maximum_latency_ms:
         description:
           - The most milliseconds that a PING may take, the median of three.
@@ -53,7 +55,8 @@ options:
     type: float
     default: 0.0
 notes:
-  - The user's ACL must allow C(INFO). Without it the verdict is unknown.
+  - The user's ACL must allow C(INFO). Without it the verdict is unknown. C(CONFIG GET) is asked only where C(INFO) does not
+    tell C(maxclients).
 extends_documentation_fragment:
   - opsbook.runbooks.redis
   - opsbook.runbooks.result
@@ -69,7 +72,7 @@ EXAMPLES = r"""
     login_password: "{{ media_cache_password }}"
     limits:
       maximum_memory_percent: 85
-      minimum_hit_rate: 0.8
+      minimum_hit_rate_percent: 80
   register: cache
 
 - name: See what is evicted within ten seconds
@@ -111,8 +114,8 @@ hit_rate:
   returned: always
   type: dict
   contains:
-    rate:
-      description: The part that did, 0 to 1; null where nothing was read.
+    percent:
+      description: How many of a hundred did; null where nothing was read.
       type: float
     hits:
       description: Reads that did.
@@ -172,7 +175,7 @@ clients:
       description: How many are connected, our own connection included.
       type: int
     maximum:
-      description: The setting C(maxclients), null where an old version does not tell.
+      description: The setting C(maxclients), null where the server does not tell.
       type: int
     blocked:
       description: How many wait in a blocking command.
@@ -239,7 +242,7 @@ evidence:
   type: list
   elements: dict
 coverage:
-  description: What was read and what could not be.
+  description: What was read and what could not be; in C(left_out) what could not be either and no limit was given for.
   returned: always
   type: dict
 """
@@ -252,9 +255,9 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.redis.server_stat
 
 LIMITS = {
     "maximum_memory_percent": {"type": "float", "default": 90.0},
-    "minimum_hit_rate": {"type": "float"},
+    "minimum_hit_rate_percent": {"type": "float"},
     "maximum_evictions_per_second": {"type": "float"},
-    "maximum_clients_percent": {"type": "float", "default": 80.0},
+    "maximum_clients_percent": {"type": "float"},
     "maximum_latency_ms": {"type": "float"},
 }
 

@@ -38,7 +38,8 @@ RECEIPT = ".receipt-"
 """How the name of a receipt's file begins."""
 
 CONNECTION = ("region", "profile", "endpoint_url", "access_key", "secret_key", "session_token", "assume_role_arn",
-              "external_id")
+              "external_id", "validate_certs", "aws_ca_bundle")
+"""Options of the AWS connection that the lock's table is reached with: all there are."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ def stored_lock(lock: Mapping[str, Any], connection: Mapping[str, Any]) -> dict[
     """What `open_store` needs of inventory's lock and its AWS connection."""
     if lock.get("postgres"):
         return {"postgres": dict(lock["postgres"]), "lease_seconds": lease_length(lock)}
-    store = {name: connection[name] for name in CONNECTION if connection.get(name)}
+    store = {name: connection[name] for name in CONNECTION if connection.get(name) not in (None, "")}
     return {**store, "table": lock["table"], "lease_seconds": lease_length(lock)}
 
 

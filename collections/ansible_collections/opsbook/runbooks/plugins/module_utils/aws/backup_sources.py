@@ -7,11 +7,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from ..core.coverage import Collected, merge_coverage
+from ..core.coverage import Collected, Coverage, Gap, merge_coverage
 from ..core.run import Run
 from .backups import Source
 from .client import Connect
 from .dynamodb_backups import collect_table_backups
+from .dynamodb_tables import KIND as TABLE
+from .rds_instances import KIND as INSTANCE
 from .rds_snapshots import collect_instance_snapshots
 from .s3_backups import Objects, collect_object_backups
 
@@ -23,10 +25,18 @@ def collect_backups(
     """Read the backups of DynamoDB tables, of RDS instances, and those in S3 buckets, in this order."""
     parts = []
     if tables:
-        parts.append(collect_table_backups(connect, run, tables, max_age))
+        parts.append(_found(TABLE, tables, collect_table_backups(connect, run, tables, max_age)))
     if instances:
-        parts.append(collect_instance_snapshots(connect, run, instances))
+        parts.append(_found(INSTANCE, instances, collect_instance_snapshots(connect, run, instances)))
     if places:
-        parts.append(collect_object_backups(connect, run, places))
+        parts.append(collect_object_backups(connect, run, places, max_age))
     return Collected(tuple(source for part in parts for source in part.state), run.now(),
                      merge_coverage(part.coverage for part in parts))
+
+
+def _found(kind: str, wanted: Sequence[str], part: Collected[tuple[Source, ...]]) -> Collected[tuple[Source, ...]]:
+    """The part, with a gap where patterns chose nothing: good backups of other kinds say nothing of this one."""
+    if part.state or not part.coverage.complete:
+        return part
+    gap = Gap(f"{kind}s matching {', '.join(wanted)}", "there is none, so nothing is known of its backups")
+    return Collected(part.state, part.now, Coverage(missing=(gap,)))

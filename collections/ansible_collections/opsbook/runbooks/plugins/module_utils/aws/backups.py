@@ -25,13 +25,13 @@ class Backup:
     """One backup that can be restored.
 
     :param created: when it was requested (UTC)
-    :param size: bytes
+    :param size: bytes of data; None where that is not told
     """
 
     name: str
     arn: str
     created: datetime
-    size: int
+    size: int | None
     status: str
 
 
@@ -45,6 +45,8 @@ class Source:
     :param backups: what could be restored, newest first
     :param older: how many more there are that were counted only
     :param max_age: how old the newest may be; None: as for every other source
+    :param may_be_empty: whether a backup of 0 bytes can be right, as that of an empty table
+    :param listed_after: where the listing began, and what is older was left out; empty where all were listed
     """
 
     source_type: str
@@ -53,6 +55,8 @@ class Source:
     backups: tuple[Backup, ...] = ()
     older: int = 0
     max_age: timedelta | None = None
+    may_be_empty: bool = False
+    listed_after: str = ""
 
     @property
     def resource(self) -> str:
@@ -72,7 +76,7 @@ def evaluate_backups(collected: Collected[tuple[Source, ...]], max_age: timedelt
             continue
         evidence.append(_age(source, collected.now, max_age if source.max_age is None else source.max_age))
         if source.backups:
-            evidence.append(_size(source))
+            evidence += _size(source)
     return evidence
 
 
@@ -84,20 +88,27 @@ def describe_backups(collected: Collected[tuple[Source, ...]]) -> Mapping[str, A
 def _age(source: Source, now: datetime, max_age: timedelta) -> Evidence:
     expected = f"younger than {say_duration(max_age)}"
     if not source.backups:
-        return Evidence("newest backup", source.resource, expected, "there is no backup", False)
+        since = f" after {source.listed_after}" if source.listed_after else ""
+        return Evidence("newest backup", source.resource, expected, f"there is no backup{since}", False)
     age = now - source.backups[0].created
     return Evidence("newest backup", source.resource, expected,
                     f"{source.backups[0].name}, {say_duration(age)} old", age <= max_age)
 
 
-def _size(source: Source) -> Evidence:
-    newest, before = source.backups[0], source.backups[1:2]
-    smallest = max(1.0, before[0].size * SMALLEST_SHARE if before else 0.0)
-    expected = "more than 0 bytes"
-    if before and before[0].size > 0:
-        expected += f", at least a tenth of the {before[0].size} bytes of {before[0].name}"
-    return Evidence("size of the newest backup", source.resource, expected, f"{newest.size} bytes",
-                    newest.size >= smallest)
+def _size(source: Source) -> list[Evidence]:
+    """One entry; none where no size is told, or nothing is expected of it."""
+    newest = source.backups[0].size
+    if newest is None:
+        return []
+    smallest, expected = (0.0, []) if source.may_be_empty else (1.0, ["more than 0 bytes"])
+    for before in source.backups[1:2]:
+        if before.size:
+            smallest = max(smallest, before.size * SMALLEST_SHARE)
+            expected.append(f"at least a tenth of the {before.size} bytes of {before.name}")
+    if not expected:
+        return []
+    return [Evidence("size of the newest backup", source.resource, ", ".join(expected), f"{newest} bytes",
+                     newest >= smallest)]
 
 
 def _described(source: Source, now: datetime) -> dict[str, Any]:

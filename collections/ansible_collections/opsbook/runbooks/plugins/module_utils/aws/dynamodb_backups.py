@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ..core.coverage import Collected
+from ..core.coverage import Collected, merge_coverage
 from ..core.run import Run
 from .backups import Backup, Source
 from .calls import all_pages
 from .client import Connect
+from .dynamodb_tables import KIND, choose_tables
 from .errors import explaining, is_missing
 from .gathering import gather
 
@@ -29,11 +30,15 @@ LOOK_BACK = timedelta(days=35)
 
 
 def collect_table_backups(
-    connect: Connect, run: Run, tables: Sequence[str], max_age: timedelta
+    connect: Connect, run: Run, wanted: Sequence[str], max_age: timedelta
 ) -> Collected[tuple[Source, ...]]:
-    """Read the backups of tables; one that does not exist is part of the state, one that is denied is a gap."""
+    """Read the backups of the tables meant by names and patterns.
+
+    One that is named and does not exist is part of the state, one that is denied is a gap.
+    """
     now = run.now()
     since = now - max(LOOK_BACK, 2 * max_age)
+    tables, listing = choose_tables(connect, wanted)
 
     def read_one(table: str) -> Source:
         with explaining("read the backups of a DynamoDB table", table):
@@ -41,10 +46,10 @@ def collect_table_backups(
                 return Source(SOURCE_TYPE, table, exists=False)
             # Only where there is none of late: an older one is told apart from none at all.
             found = _available(connect, table, since) or _available(connect, table, None)
-            return Source(SOURCE_TYPE, table, backups=found)
+            return Source(SOURCE_TYPE, table, backups=found, may_be_empty=True)
 
-    sources, coverage = gather(run, "dynamodb-table", list(dict.fromkeys(tables)), read_one)
-    return Collected(tuple(sources), now, coverage)
+    sources, coverage = gather(run, KIND, tables, read_one)
+    return Collected(tuple(sources), now, merge_coverage([listing, coverage]))
 
 
 def _exists(connect: Connect, table: str) -> bool:

@@ -9,7 +9,7 @@ Sources, DynamoDB developer guide (Metrics and dimensions, Burst capacity, Quota
 * The sum over a period divided by its seconds is what compares with the throughput. Maximum and average are of single
   requests. Five minutes are a period here: as long as unused throughput is kept for bursts.
 * Throttle events are published when there are any: no data point means none. Consumption is published of what is used,
-  which says nothing of what no data point means.
+  which says nothing of what no data point means, unless there is one of the other direction.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def collect_tables(
     :param length: of that window
     :param on_demand_limit: units per second that an on-demand table without a maximum of its own may use
     """
-    names, listing = _names(connect, wanted)
+    names, listing = choose_tables(connect, wanted)
 
     def read_one(name: str) -> Table | None:
         with explaining("read a DynamoDB table", name):
@@ -185,8 +185,11 @@ def _limit(reply: Mapping[str, Any], mode: str, direction: str, on_demand_limit:
     return Limit(maximum, "maximum") if maximum > 0 else Limit(on_demand_limit, "quota")
 
 
-def _names(connect: Connect, wanted: Sequence[str]) -> tuple[list[str], Coverage]:
-    """The tables meant. Plain names are taken as they are, without listing."""
+def choose_tables(connect: Connect, wanted: Sequence[str]) -> tuple[list[str], Coverage]:
+    """The names of the tables meant. Plain names are taken as they are, without listing, also those of no table.
+
+    :param wanted: names and patterns; none chooses every table of the region
+    """
     if wanted and not has_pattern(wanted):
         return list(dict.fromkeys(wanted)), Coverage()
 

@@ -26,7 +26,7 @@ class Allowed:
 
     :param maximum_used: per cent of the throughput
     :param maximum_throttle_events: in the window, reads and writes together
-    :param idle: what no consumption at all means: "unknown" or "healthy"
+    :param idle: what it means where there was neither a read nor a write: "unknown" or "healthy"
     """
 
     maximum_used: int = 80
@@ -65,11 +65,24 @@ def _used(part: Part, direction: str, reading: Reading, state: Tables, allowed: 
     expected = f"at most {allowed.maximum_used} % of the {limit.units} units per second {words[limit.source]}"
     check = f"{direction.lower()} throughput used"
     if used is None:
-        seen = f"no data point in {_length(state)}: it may be idle"
-        return Evidence(check, part.resource, expected, seen, True if allowed.idle == "healthy" else None)
+        return Evidence(check, part.resource, expected, *_idle(part, direction, state, allowed))
     busiest = (reading.greatest or 0.0) / state.window.period
     seen = f"{used:g} % ({busiest:.1f} units per second in the busiest 5 minutes of {_length(state)})"
     return Evidence(check, part.resource, expected, seen, used <= allowed.maximum_used)
+
+
+def _idle(part: Part, direction: str, state: Tables, allowed: Allowed) -> tuple[str, bool | None]:
+    """What is seen without a data point, and whether that is right.
+
+    One of the other direction shows that consumption is published, so there was none of this one: an index that is only
+    written has no reads.
+    """
+    other = "Write" if direction == "Read" else "Read"
+    published = state.consumed(part, other)
+    seen = f"no data point in {_length(state)}"
+    if published is not None and published.points:
+        return f"{seen}, while there is one of {other.lower()}s: none was used", True
+    return f"{seen}: it may be idle", True if allowed.idle == "healthy" else None
 
 
 def used_percent(reading: Reading, limit: Limit, period: int) -> float | None:

@@ -6,8 +6,8 @@ Sources, SQS API reference and developer guide (ListQueues, GetQueueAttributes, 
 
 * ListQueues ends after 1000 queues without a word unless MaxResults is given.
 * A dead-letter queue is in the same account and region as the queues that send to it.
-* ApproximateAgeOfOldestMessage is published only while the queue holds a message: without messages there is no age, and
-  no data point then says nothing else.
+* ApproximateAgeOfOldestMessage is published only while the queue holds a message: without messages there is no age,
+  whatever the last data point before they went says.
 """
 
 from __future__ import annotations
@@ -96,11 +96,11 @@ class Queues:
     ages: Mapping[str, Reading] = field(default_factory=dict)
 
     def age(self, queue: Queue) -> float | None:
-        """Seconds since the oldest message came; None where it is not known, or nobody asked."""
+        """Seconds since the oldest message came, 0 without messages; None where it is not known, or nobody asked."""
         reading = self.ages.get(queue.name)
         if reading is None:
             return None
-        return 0.0 if reading.newest is None and not queue.messages else reading.newest
+        return reading.newest if queue.messages else 0.0
 
 
 def wanted_of(given: Sequence[Mapping[str, Any]]) -> tuple[Wanted, ...]:

@@ -30,10 +30,12 @@ class Coverage:
 
     :param read: names of what was read whole, all pages
     :param missing: what could not be read, each with its reason
+    :param left_out: what could not be read either and nobody asked for, which leaves nothing open
     """
 
     read: tuple[str, ...] = ()
     missing: tuple[Gap, ...] = ()
+    left_out: tuple[Gap, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -42,21 +44,24 @@ class Coverage:
 
     def as_dict(self) -> dict[str, Any]:
         """The coverage as plain data for a module's result."""
-        return {
-            "complete": self.complete,
-            "read": list(self.read),
-            "missing": [{"resource": gap.resource, "reason": gap.reason} for gap in self.missing],
-        }
+        told = {"complete": self.complete, "read": list(self.read), "missing": _told(self.missing)}
+        return {**told, "left_out": _told(self.left_out)} if self.left_out else told
+
+
+def _told(gaps: Iterable[Gap]) -> list[dict[str, str]]:
+    return [{"resource": gap.resource, "reason": gap.reason} for gap in gaps]
 
 
 def merge_coverage(parts: Iterable[Coverage]) -> Coverage:
     """Join the coverage of several collections, in their order."""
     read: list[str] = []
     missing: list[Gap] = []
+    left_out: list[Gap] = []
     for part in parts:
         read.extend(part.read)
         missing.extend(part.missing)
-    return Coverage(tuple(read), tuple(missing))
+        left_out.extend(part.left_out)
+    return Coverage(tuple(read), tuple(missing), tuple(left_out))
 
 
 @dataclass(frozen=True)

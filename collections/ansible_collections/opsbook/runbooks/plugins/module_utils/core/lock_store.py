@@ -16,6 +16,9 @@ LEASE_SECONDS = 60.0
 QUICK_ATTEMPTS = 2
 """Attempts of somebody who goes on without an answer (an emergency): a store that is down must not cost minutes."""
 
+QUICK_SECONDS = {"connect_timeout": 2, "statement_timeout": 2, "lock_timeout": 1}
+"""The most that the same somebody waits for PostgreSQL."""
+
 
 def open_store(stored: Mapping[str, Any], quick: bool = False) -> LeaseStore:
     """The store of a system's lock. Imports only the library that it needs.
@@ -25,14 +28,15 @@ def open_store(stored: Mapping[str, Any], quick: bool = False) -> LeaseStore:
     :param quick: give up soon
     :raises MissingLibrary: when boto3 or psycopg2 is not installed
     """
-    return _postgres(stored["postgres"]) if stored.get("postgres") else _dynamodb(stored, quick)
+    return _postgres(stored["postgres"], quick) if stored.get("postgres") else _dynamodb(stored, quick)
 
 
-def _postgres(connection: Mapping[str, Any]) -> LeaseStore:
+def _postgres(connection: Mapping[str, Any], quick: bool) -> LeaseStore:
     from ..postgres.connection import connector
     from ..postgres.lease_store import PostgresLeaseStore
 
-    return PostgresLeaseStore(connector(connection))
+    hurried = {name: min(int(connection.get(name) or most), most) for name, most in QUICK_SECONDS.items()} if quick else {}
+    return PostgresLeaseStore(connector({**connection, **hurried}))
 
 
 def _dynamodb(stored: Mapping[str, Any], quick: bool) -> LeaseStore:
@@ -45,3 +49,8 @@ def _dynamodb(stored: Mapping[str, Any], quick: bool) -> LeaseStore:
 def lease_length(stored: Mapping[str, Any]) -> float:
     """Seconds that a lease of this store lasts."""
     return float(stored.get("lease_seconds") or LEASE_SECONDS)
+
+
+def ask_interval(lease_seconds: float) -> float:
+    """Seconds after which a run asks again whether the lease is still its own; until then it goes on changing."""
+    return lease_seconds / 3

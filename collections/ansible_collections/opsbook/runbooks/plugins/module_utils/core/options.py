@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+# The connections inside `store` are those of aws.client.AWS and postgres.connection.POSTGRES, without their defaults. They
+# are written down, not imported: every module would import the drivers. tests/contract/test_modules.py compares them.
 LIMITS: dict[str, Any] = {
     "protected": {"type": "list", "elements": "str", "default": []},
     "guard": {
@@ -28,6 +30,8 @@ LIMITS: dict[str, Any] = {
                     "session_token": {"type": "str", "no_log": True},
                     "assume_role_arn": {"type": "str"},
                     "external_id": {"type": "str", "no_log": True},
+                    "validate_certs": {"type": "bool"},
+                    "aws_ca_bundle": {"type": "path"},
                     "postgres": {
                         "type": "dict",
                         "options": {
@@ -38,6 +42,9 @@ LIMITS: dict[str, Any] = {
                             "login_db": {"type": "str"},
                             "ssl_mode": {"type": "str"},
                             "ca_cert": {"type": "path"},
+                            "connect_timeout": {"type": "int"},
+                            "statement_timeout": {"type": "int"},
+                            "lock_timeout": {"type": "int"},
                         },
                     },
                 },

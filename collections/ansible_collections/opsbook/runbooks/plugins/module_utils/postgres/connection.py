@@ -3,8 +3,11 @@
 """Connections to PostgreSQL. The only file that imports psycopg2.
 
 `connector(options)` gives a factory; each call of it gives a new connection. Forks and threads share none, so none is
-ever used by two. Nothing waits without end: connecting, a statement and a lock have their time-outs on the server, a dead
-network has one in the kernel, and `opened` hangs up on a server that has stopped answering altogether.
+ever used by two. Nothing waits without end: in `opened` a statement and a lock have their time-outs on the server,
+connecting and a dead network have theirs here, and a server that has stopped answering altogether is hung up on.
+
+Between us and the server may be a pooler (RDS Proxy, PgBouncer). It takes no command-line options while connecting, and a
+setting of the session may outlive us in somebody else's: so time-outs are set for one transaction.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import Any
 
 from ..core.errors import MissingLibrary, Refused
 from .errors import explain, explain_connecting, is_postgres
@@ -29,8 +32,6 @@ try:
 except ImportError:
     sql = None
     HAS_PSYCOPG2 = False
-
-Connect = Callable[[], Any]
 
 POSTGRES: dict[str, Any] = {
     "login_host": {"type": "str", "default": "localhost"},
@@ -50,9 +51,8 @@ POSTGRES: dict[str, Any] = {
 APPLICATION = "opsbook"
 TIMEOUTS = ("connect_timeout", "statement_timeout", "lock_timeout")
 
-# Beyond the server's own time-out: a server that still answers has said by then that it gave up.
+# At most, beyond the server's own time-out: a server that still answers has said by then that it gave up.
 PATIENCE_MARGIN = 5.0
-PATIENCE = float(POSTGRES["statement_timeout"]["default"]) + PATIENCE_MARGIN
 
 
 def connector(options: Mapping[str, Any]) -> Connect:
@@ -60,7 +60,8 @@ def connector(options: Mapping[str, Any]) -> Connect:
 
     :param options: the options of the postgres doc fragment; what is missing or None has its default
     :returns: `connect()`, usable from any thread and after a fork; a new connection each time, autocommit on. It raises
-        OperationError: Denied, Missing, ConnectionsExhausted or Unreachable
+        OperationError: Denied, Missing, ConnectionsExhausted, Unreachable, or none of these where the server answers
+        something else
     :raises MissingLibrary: when psycopg2 is not installed
     :raises Refused: for a time-out that is none
     """
@@ -71,11 +72,11 @@ def connector(options: Mapping[str, Any]) -> Connect:
     for name in TIMEOUTS:
         if int(chosen[name]) < 1:
             raise Refused("connect to PostgreSQL", name, f"{chosen[name]} would wait without end", "Give whole seconds.")
-    return _Connector(chosen)
+    return Connect(chosen)
 
 
 @dataclass(frozen=True)
-class _Connector:
+class Connect:
     """Where to connect and as whom.
 
     :param options: every option of POSTGRES, with its value
@@ -86,7 +87,14 @@ class _Connector:
     @property
     def patience(self) -> float:
         """Seconds after which a server that has not answered at all is hung up on."""
-        return float(self.options["statement_timeout"]) + PATIENCE_MARGIN
+        patience = float(self.options["statement_timeout"])
+        return patience + min(patience, PATIENCE_MARGIN)
+
+    @property
+    def beginning(self) -> Any:
+        """The statement that begins a transaction with its time-outs."""
+        return sql.SQL("BEGIN; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}").format(
+            *(sql.Literal(int(self.options[name]) * 1000) for name in ("statement_timeout", "lock_timeout")))
 
     def __call__(self) -> Any:
         chosen = self.options
@@ -101,12 +109,10 @@ class _Connector:
     def _arguments(self) -> dict[str, Any]:
         chosen = self.options
         given = {"password": chosen["login_password"], "sslrootcert": chosen["ca_cert"]}
-        seconds = {name: int(chosen[name]) for name in TIMEOUTS}
-        limits = " ".join(f"-c {name}={seconds[name] * 1000}" for name in ("statement_timeout", "lock_timeout"))
         return {
             "host": chosen["login_host"], "port": int(chosen["login_port"]), "user": chosen["login_user"],
             "dbname": chosen["login_db"], "sslmode": chosen["ssl_mode"], "application_name": APPLICATION,
-            "connect_timeout": seconds["connect_timeout"], "options": limits, "client_encoding": "UTF8",
+            "connect_timeout": int(chosen["connect_timeout"]), "client_encoding": "UTF8",
             "tcp_user_timeout": int(self.patience * 1000), "keepalives_idle": 10, "keepalives_interval": 5,
             "keepalives_count": 3, **{name: value for name, value in given.items() if value is not None},
         }
@@ -119,7 +125,7 @@ def place_of(options: Mapping[str, Any]) -> str:
 
 @contextmanager
 def opened(connect: Connect, attempted: str, resource: str) -> Iterator[Any]:
-    """A cursor on a connection of its own for the length of the block; the connection is closed at its end.
+    """A cursor on a connection of its own for the length of the block, which is one transaction; then it is closed.
 
     :param attempted: what the statements inside do, for the message when one fails
     :param resource: on what
@@ -127,11 +133,14 @@ def opened(connect: Connect, attempted: str, resource: str) -> Iterator[Any]:
     """
     connection = connect()
     line = socket.socket(fileno=os.dup(connection.fileno()))
-    patience = threading.Timer(getattr(connect, "patience", PATIENCE), _hang_up, [line])
+    patience = threading.Timer(connect.patience, _hang_up, [line])
     patience.daemon = True
     patience.start()
     try:
-        yield connection.cursor()
+        cursor = connection.cursor()
+        cursor.execute(connect.beginning)
+        yield cursor
+        cursor.execute("COMMIT")
     except Exception as error:
         if not is_postgres(error):
             raise

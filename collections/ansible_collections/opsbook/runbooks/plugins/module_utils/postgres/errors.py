@@ -18,9 +18,19 @@ READ_ONLY = "25006"
 
 REFUSED_LOGIN = ("password authentication failed", "authentication failed", "no password supplied", "no pg_hba.conf entry",
                  "is not permitted to log in", "permission denied for database", "certificate authentication failed",
-                 "does not support SSL", "certificate verify failed", "server refuses connections without SSL")
+                 "requires a valid client certificate")
 NO_CONNECTION_LEFT = ("too many clients already", "remaining connection slots are reserved", "too many connections for")
 NO_SUCH = ("does not exist",)
+CERTIFICATE = ("certificate verify failed", "does not match host name", "root certificate", "server certificate")
+ENCRYPTION = ("does not support SSL", "SSL negotiation", "SSL error")
+NOT_NOW = ("the database system is ",)  # starting up, shutting down, in recovery mode, not accepting connections
+ANSWERED = "FATAL:"
+NO_ANSWER = (
+    "Connection refused", "Connection reset", "Connection timed out", "timeout expired", "Operation timed out",
+    "No route to host", "is unreachable", "Host is down", "could not translate host name",
+    "closed the connection unexpectedly", "connection has been closed unexpectedly", "EOF detected",
+    "No such file or directory",
+)
 
 
 class ConnectionsExhausted(OperationError):
@@ -28,7 +38,7 @@ class ConnectionsExhausted(OperationError):
 
 
 class Unreachable(OperationError):
-    """No server answers there, or it takes no connections now (it starts, stops or recovers)."""
+    """No server answers there, or it takes no connections now (it starts, stops or recovers). No other answer is this."""
 
 
 class MissingTable(Missing):
@@ -53,18 +63,33 @@ def words_of(error: BaseException) -> str:
 
 
 def explain_connecting(error: BaseException, attempted: str, resource: str) -> OperationError:
-    """The OperationError for an exception of connecting."""
+    """The OperationError for an exception of connecting.
+
+    Of several addresses one may refuse and another answer: what a server says comes first.
+    """
     reason = words_of(error)
-    for phrases, kind, advice in (
-        (NO_CONNECTION_LEFT, ConnectionsExhausted, "See who holds the connections; a role with pg_use_reserved_connections "
-                                                   "or a superuser may still get in."),
-        (REFUSED_LOGIN, Denied, "Check user, password, database and pg_hba.conf; nothing is assumed about the server."),
-        (NO_SUCH, Missing, "Check login_user and login_db."),
-    ):
+    for phrases, kind, advice in _CONNECTING:
         if any(phrase in reason for phrase in phrases):
-            return kind(attempted, resource, reason, advice)
-    return Unreachable(attempted, resource, f"no connection ({reason})",
-                       "Check that the server runs, login_host, login_port and the network between.")
+            said = f"no connection ({reason})" if kind is Unreachable else reason
+            return kind(attempted, resource, said, advice)
+    return OperationError(attempted, resource, reason, "Check the options of the connection.")
+
+
+_REACH = "Check that the server runs, login_host, login_port and the network between."
+_CONNECTING: tuple[tuple[tuple[str, ...], type[OperationError], str], ...] = (
+    (NO_CONNECTION_LEFT, ConnectionsExhausted, "See who holds the connections; a role with pg_use_reserved_connections or a "
+                                               "superuser may still get in."),
+    (NOT_NOW, Unreachable, _REACH),
+    (REFUSED_LOGIN, Denied, "Check user, password, database and pg_hba.conf; nothing is assumed about the server."),
+    (CERTIFICATE, OperationError, "Give ca_cert the file of the authorities that issued the server's certificate (for RDS "
+                                  "the bundle that AWS publishes), and with ssl_mode verify-full as login_host the name "
+                                  "that is in it: the endpoint's own, no alias of it."),
+    (ENCRYPTION, OperationError, "Check ssl_mode against what the server offers."),
+    (NO_SUCH, Missing, "Check login_user and login_db."),
+    ((ANSWERED,), OperationError, "The server, or a pooler before it, answered and refused; nothing is assumed about it."),
+    (NO_ANSWER, Unreachable, _REACH),
+)
+"""What a failed connection's words mean, by kind; the first that fits."""
 
 
 def explain(error: BaseException, attempted: str, resource: str) -> OperationError:

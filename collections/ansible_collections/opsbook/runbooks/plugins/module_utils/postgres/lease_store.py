@@ -12,12 +12,20 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from typing import Any
 
+from ..core.errors import Denied
 from ..incident.lease import Lease
 from .connection import Connect, opened, sql
 from .errors import MissingTable
 
 SCHEMA = "public"
 COLUMNS = ("system", "run", "holder", "procedure", "token_digest", "fence", "expires")
+
+CREATION = """
+CREATE TABLE IF NOT EXISTS {table} (
+    system text PRIMARY KEY, run text NOT NULL, holder text NOT NULL, procedure text NOT NULL,
+    token_digest text NOT NULL, fence bigint NOT NULL, expires double precision NOT NULL
+)"""
+"""The table, as docs/inventory.md shows it for those who make it themselves."""
 
 # Two that create the table at once would collide in the catalogue, also with IF NOT EXISTS. The number is arbitrary.
 CREATION_LOCK = 7_236_540_091
@@ -87,13 +95,16 @@ class PostgresLeaseStore:
             return bool(cursor.rowcount == 1)
 
     def _create(self, system: str) -> None:
-        # One execute is one transaction: the lock is given back with its end, whichever that is.
-        statement = sql.SQL(
-            "SELECT pg_advisory_xact_lock({}); CREATE TABLE IF NOT EXISTS {} (system text PRIMARY KEY, run text NOT NULL, "
-            "holder text NOT NULL, procedure text NOT NULL, token_digest text NOT NULL, fence bigint NOT NULL, "
-            "expires double precision NOT NULL)").format(sql.Literal(CREATION_LOCK), self._table)
-        with opened(self._connect, "create the table of run locks", self._resource(system)) as cursor:
-            cursor.execute(statement)
+        # The advisory lock is given back with the transaction, however that ends.
+        statement = sql.SQL("SELECT pg_advisory_xact_lock({number}); " + CREATION).format(
+            number=sql.Literal(CREATION_LOCK), table=self._table)
+        attempted, resource = "create the table of run locks", self._resource(system)
+        try:
+            with opened(self._connect, attempted, resource) as cursor:
+                cursor.execute(statement)
+        except Denied as error:
+            raise Denied(attempted, resource, error.reason, "Let somebody make it who may, and grant this login SELECT, "
+                         "INSERT and UPDATE on it: docs/inventory.md has the statements.") from error
 
     def _resource(self, system: str) -> str:
         return f"{self._name}/{system}"

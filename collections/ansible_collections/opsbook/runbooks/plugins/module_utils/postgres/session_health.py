@@ -25,7 +25,7 @@ class Limits:
 
     :param connections_percent: of the connections that any role may take
     :param idle_in_transaction: the longest a session may leave its transaction alone
-    :param oldest_transaction: the longest a transaction may last
+    :param oldest_transaction: the longest a transaction may last, or stay prepared
     :param blocked: how many sessions may wait for others' locks, shorter waits than a moment not counted
     """
 
@@ -53,11 +53,14 @@ def evaluate_sessions(collected: Collected[Activity], limits: Limits) -> list[Ev
     if seen.server is None:
         check, expected = ("connections", "one that is free") if seen.exhausted else ("connection", "accepted")
         return [Evidence(check, seen.resource, expected, seen.trouble, False)]
-    forgotten = [session for session in seen.sessions if session.state in IDLE_IN_TRANSACTION]
+    idle = [(session.state_seconds, f"{session.named}: {session.state}") for session in seen.sessions
+            if session.state in IDLE_IN_TRANSACTION]
+    open_ = [(session.transaction_seconds, f"{session.named}: {session.state}") for session in seen.sessions]
+    prepared = [(one.prepared_seconds, f"{one.named}: prepared") for one in seen.prepared]
     return [
         _connections(seen, seen.server, limits),
-        _none_longer("idle in transaction", seen, forgotten, "state_seconds", limits.idle_in_transaction),
-        _none_longer("oldest transaction", seen, seen.sessions, "transaction_seconds", limits.oldest_transaction),
+        _none_longer("idle in transaction", seen, idle, limits.idle_in_transaction),
+        _none_longer("oldest transaction", seen, [*open_, *prepared], limits.oldest_transaction),
         _blocked(seen, limits),
     ]
 
@@ -72,6 +75,7 @@ def describe_sessions(collected: Collected[Activity]) -> Mapping[str, Any]:
         "holders": holders_of(seen.sessions),
         "blockers": blockers_of(seen.sessions),
         "sessions": [{**asdict(session), "blocked_by": list(session.blocked_by)} for session in seen.sessions],
+        "prepared_transactions": [asdict(prepared) for prepared in seen.prepared],
     }
 
 
@@ -112,10 +116,9 @@ def _connections(seen: Activity, server: Server, limits: Limits) -> Evidence:
                     {"used": seen.used, "percent": percent}, percent <= limits.connections_percent)
 
 
-def _none_longer(check: str, seen: Activity, sessions: Sequence[Session], of: str, limit: timedelta) -> Evidence:
-    ages = [(getattr(session, of), session) for session in sessions if getattr(session, of) is not None]
-    longer = [f"{session.named}: {session.state} for {say_duration(timedelta(seconds=age))}"
-              for age, session in sorted(ages, key=lambda pair: -pair[0]) if age > limit.total_seconds()]
+def _none_longer(check: str, seen: Activity, ages: Sequence[tuple[float | None, str]], limit: timedelta) -> Evidence:
+    known = sorted(((age, what) for age, what in ages if age is not None), reverse=True)
+    longer = [f"{what} for {say_duration(timedelta(seconds=age))}" for age, what in known if age > limit.total_seconds()]
     return Evidence(check, seen.resource, f"none longer than {say_duration(limit)}", longer, not longer)
 
 

@@ -4,6 +4,9 @@
 
 What a role may not see of others' sessions is null and a gap, never idle: without pg_read_all_stats (part of pg_monitor)
 the server hides state, times and addresses. Statements are not read: they may hold secrets.
+
+A prepared transaction (two-phase commit) has no session and no process: it holds its locks and keeps old rows from being
+cleaned up until somebody ends it, over restarts too. Every role may see those of all databases.
 """
 
 from __future__ import annotations
@@ -59,6 +62,25 @@ class Session:
 
 
 @dataclass(frozen=True)
+class Prepared:
+    """A prepared transaction.
+
+    :param gid: the name that it can be ended by
+    :param prepared_seconds: how long it has waited for its end
+    """
+
+    gid: str
+    database: str
+    user: str
+    prepared_seconds: float
+
+    @property
+    def named(self) -> str:
+        """The transaction as evidence names it."""
+        return f"{self.gid} of {self.user}@{self.database}"
+
+
+@dataclass(frozen=True)
 class Server:
     """The server itself.
 
@@ -93,6 +115,7 @@ class Activity:
     :param exhausted: whether it gave none because all are taken
     :param server: None where it gave no connection
     :param sessions: those of clients, our own excepted, the oldest first
+    :param prepared: prepared transactions, the oldest first
     """
 
     place: str
@@ -100,6 +123,7 @@ class Activity:
     exhausted: bool = False
     server: Server | None = None
     sessions: tuple[Session, ...] = ()
+    prepared: tuple[Prepared, ...] = ()
 
     @property
     def resource(self) -> str:
@@ -125,10 +149,13 @@ def collect_sessions(connect: Connect, run: Run, place: str) -> Collected[Activi
             server = Server(*cursor.fetchone())
             cursor.execute(_sessions_query(cursor.connection.server_version))
             sessions = tuple(_session(row) for row in cursor.fetchall())
+            cursor.execute(_PREPARED)
+            prepared = tuple(Prepared(row[0], row[1], row[2], max(row[3], 0.0)) for row in cursor.fetchall())
     except (ConnectionsExhausted, Unreachable) as error:
         trouble = Activity(place, error.reason, isinstance(error, ConnectionsExhausted))
         return Collected(trouble, run.now(), Coverage((f"{resource} connection",)))
-    return Collected(Activity(place, server=server, sessions=sessions), run.now(), _coverage(resource, server, sessions))
+    seen = Activity(place, server=server, sessions=sessions, prepared=prepared)
+    return Collected(seen, run.now(), _coverage(resource, server, sessions))
 
 
 _SERVER = """
@@ -154,6 +181,11 @@ FROM pg_stat_activity LEFT JOIN (
 WHERE pid <> pg_backend_pid() AND usename IS NOT NULL
     AND (backend_type = 'client backend' OR (backend_type IS NULL AND datname IS NOT NULL))
 ORDER BY backend_start NULLS LAST, pid
+"""
+
+_PREPARED = """
+SELECT gid, database::text, owner::text, round(extract(epoch FROM clock_timestamp() - prepared)::numeric, 3)::float8
+FROM pg_prepared_xacts ORDER BY prepared, gid
 """
 
 

@@ -13,6 +13,13 @@ REFUSED_LOGIN = ("AuthenticationError", "AuthenticationWrongNumberOfArgsError")
 NOT_PERMITTED = "NoPermissionError"
 LOADING = "BusyLoadingError"
 NO_ANSWER = ("TimeoutError", "ConnectionError")
+# Raised before or while TLS is set up, a file of authorities that is not there among them.
+CERTIFICATE = ("CERTIFICATE_VERIFY_FAILED", "[X509", "No such file or directory", "NO_CERTIFICATE")
+ENCRYPTION = "[SSL"
+HUNG_UP = "EOF"
+CHECK_CERTIFICATE = ("Give ca_certs the file of the authorities that issued the server's certificate, and as login_host the "
+                     "name that is in it: the endpoint's own, no alias of it.")
+CHECK_ENCRYPTION = "Check tls: the server may not be encrypted, or want a client's certificate."
 NO_CONNECTION_LEFT = "max number of clients reached"
 NOT_LOGGED_IN = ("NOAUTH", "WRONGPASS", "Authentication required", "invalid username-password pair")
 
@@ -22,7 +29,7 @@ class ConnectionsExhausted(OperationError):
 
 
 class Unreachable(OperationError):
-    """No server answers there, or it answers nothing now (it loads its data)."""
+    """No server answers there, or it answers nothing now (it loads its data). No other answer is this."""
 
 
 def is_redis(error: BaseException) -> bool:
@@ -51,10 +58,18 @@ def explain(error: BaseException, attempted: str, resource: str) -> OperationErr
         return Denied(attempted, resource, words, "Check login_user and login_password.")
     if LOADING in names:
         return Unreachable(attempted, resource, f"the server loads its data ({words})", "Wait until it has.")
+    if _is_of_tls(words):
+        return OperationError(attempted, resource, words, CHECK_CERTIFICATE if any(
+            phrase in words for phrase in CERTIFICATE) else CHECK_ENCRYPTION)
     if names & set(NO_ANSWER):
         return Unreachable(attempted, resource, f"no answer ({words})",
                            "Check that the server runs, login_host, login_port, tls and the network between.")
     return OperationError(attempted, resource, words)
+
+
+def _is_of_tls(words: str) -> bool:
+    """Whether the server was there and TLS came to nothing; one that hung up meanwhile was not."""
+    return any(phrase in words for phrase in CERTIFICATE) or (ENCRYPTION in words and HUNG_UP not in words)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.coverage import Collected
 from ..core.evidence import Evidence
-from .server_state import Limits, Observed, Rate, number
+from .server_state import CLIENTS_PERCENT, Limits, Observed, Rate, number
 
 TOLD = ("server", "role", "ops_per_second", "hit_rate", "evictions", "memory", "clients", "replication", "persistence")
 
@@ -26,7 +26,7 @@ def evaluate_server(collected: Collected[Observed], limits: Limits) -> list[Evid
         evidence.append(Evidence("latency", seen.resource, f"at most {limits.latency_ms:g} ms", f"{seen.latency_ms:g} ms",
                                  seen.latency_ms <= limits.latency_ms))
     if seen.info:
-        evidence += [_memory(seen, limits), _clients(seen, limits), *_rates(seen, limits), *_durability(seen)]
+        evidence += [_memory(seen, limits), *_clients(seen, limits), *_rates(seen, limits), *_durability(seen)]
     return evidence
 
 
@@ -65,7 +65,7 @@ def memory_of(info: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def clients_of(info: Mapping[str, Any]) -> dict[str, Any]:
-    """Clients connected and how many there may be; null where an old version does not tell."""
+    """Clients connected and how many there may be; null where the server does not tell."""
     connected, maximum = number(info, "connected_clients"), number(info, "maxclients")
     return {"connected": connected, "maximum": maximum or None, "blocked": number(info, "blocked_clients"),
             "rejected": number(info, "rejected_connections"),
@@ -87,21 +87,24 @@ def _memory(seen: Observed, limits: Limits) -> Evidence:
                     None if percent is None else percent <= limits.memory_percent)
 
 
-def _clients(seen: Observed, limits: Limits) -> Evidence:
+def _clients(seen: Observed, limits: Limits) -> list[Evidence]:
     clients = clients_of(seen.info)
     percent = clients["percent"]
-    return Evidence("clients", seen.resource, f"at most {limits.clients_percent:g} % of maxclients",
-                    {name: clients[name] for name in ("connected", "maximum")},
-                    None if percent is None else percent <= limits.clients_percent)
+    if percent is None and limits.clients_percent is None:
+        return []
+    most = CLIENTS_PERCENT if limits.clients_percent is None else limits.clients_percent
+    actual = {name: clients[name] for name in ("connected", "maximum")}
+    return [Evidence("clients", seen.resource, f"at most {most:g} % of maxclients", actual,
+                     None if percent is None else percent <= most)]
 
 
 def _rates(seen: Observed, limits: Limits) -> list[Evidence]:
     evidence = []
-    if limits.hit_rate is not None:
+    if limits.hit_rate_percent is not None:
         told = _told_hit_rate(_hit_rate_of(seen))
-        rate = told["rate"]
-        evidence.append(Evidence("hit rate", seen.resource, f"at least {limits.hit_rate:g}", told,
-                                 None if rate is None else rate >= limits.hit_rate))
+        percent = told["percent"]
+        evidence.append(Evidence("hit rate", seen.resource, f"at least {limits.hit_rate_percent:g} %", told,
+                                 None if percent is None else percent >= limits.hit_rate_percent))
     if limits.evictions_per_second is not None:
         evictions = _told_evictions(seen)
         speed = evictions["per_second"]
@@ -129,9 +132,9 @@ def _hit_rate_of(seen: Observed) -> Rate | None:
 
 def _told_hit_rate(rate: Rate | None) -> dict[str, Any]:
     if rate is None:
-        return {"rate": None, "hits": 0, "misses": 0, "seconds": None, "basis": ""}
-    known = rate.hit_rate
-    return {"rate": None if known is None else round(known, 4), "hits": rate.hits, "misses": rate.misses,
+        return {"percent": None, "hits": 0, "misses": 0, "seconds": None, "basis": ""}
+    known = rate.hit_rate_percent
+    return {"percent": None if known is None else round(known, 2), "hits": rate.hits, "misses": rate.misses,
             "seconds": rate.seconds, "basis": rate.basis}
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.coverage import Collected, Coverage, Gap
-from ..core.errors import Denied, Refused
+from ..core.errors import Denied, OperationError, Refused
 from ..core.run import Run
 from .connection import Connect
 from .errors import ConnectionsExhausted, Unreachable, explaining
@@ -24,6 +24,9 @@ PINGS = 3
 EVICTION_INTERVAL = 1.0
 """Seconds between two looks where evictions are limited and no interval is asked for."""
 
+CLIENTS_PERCENT = 80.0
+"""The limit on clients where none is given, on servers that tell how many there may be."""
+
 SINCE_START, INTERVAL = "since start", "interval"
 
 
@@ -31,13 +34,14 @@ SINCE_START, INTERVAL = "since start", "interval"
 class Limits:
     """What a server must keep to; None: not looked at.
 
-    :param hit_rate: the least part of reads that found their key, 0 to 1
+    :param clients_percent: None: CLIENTS_PERCENT where the server tells how many there may be
+    :param hit_rate_percent: the least part of reads that found their key
     :param latency_ms: the most milliseconds that a PING may take
     """
 
     memory_percent: float = 90.0
-    clients_percent: float = 80.0
-    hit_rate: float | None = None
+    clients_percent: float | None = None
+    hit_rate_percent: float | None = None
     evictions_per_second: float | None = None
     latency_ms: float | None = None
 
@@ -57,10 +61,10 @@ class Rate:
     basis: str
 
     @property
-    def hit_rate(self) -> float | None:
+    def hit_rate_percent(self) -> float | None:
         """The part of reads that found their key; None where nothing was read: no requests means no rate."""
         asked = self.hits + self.misses
-        return self.hits / asked if asked and self.seconds is not None else None
+        return self.hits * 100 / asked if asked and self.seconds is not None else None
 
     @property
     def evictions_per_second(self) -> float | None:
@@ -100,10 +104,10 @@ def limits_of(given: Mapping[str, Any]) -> Limits:
 
     :raises Refused: for a rate that is none
     """
-    rate = given.get("minimum_hit_rate")
-    if rate is not None and not 0 <= rate <= 1:
-        raise Refused("read the limits", "minimum_hit_rate", f"{rate:g} is no part of 1", "Give 0.8 for 80 %.")
-    return Limits(given["maximum_memory_percent"], given["maximum_clients_percent"], rate,
+    rate = given.get("minimum_hit_rate_percent")
+    if rate is not None and not 0 <= rate <= 100:
+        raise Refused("read the limits", "minimum_hit_rate_percent", f"{rate:g} is no part of 100", "Give 80 for 80 %.")
+    return Limits(given["maximum_memory_percent"], given.get("maximum_clients_percent"), rate,
                   given.get("maximum_evictions_per_second"), given.get("maximum_latency_ms"))
 
 
@@ -142,9 +146,28 @@ def _looked_at(client: Any, run: Run, place: str, limits: Limits, interval: floa
     except Denied as error:
         gaps.append(Gap(f"{resource} INFO", error.reason))
         return Collected(Observed(place, latency_ms=latency), run.now(), Coverage(missing=tuple(gaps)))
-    observed = Observed(place, "", samples[-1], rate_since_start(samples[-1]),
+    info, untold = _with_maximum(client, samples[-1], resource)
+    asked = limits.clients_percent is not None
+    observed = Observed(place, "", info, rate_since_start(info),
                         rate_between(samples[0], samples[-1]) if pause else None, bool(interval), latency)
-    return Collected(observed, run.now(), Coverage((f"{resource} INFO",), tuple(gaps)))
+    return Collected(observed, run.now(), Coverage(
+        (f"{resource} INFO",), (*gaps, *(untold if asked else ())), () if asked else untold))
+
+
+def _with_maximum(client: Any, info: Mapping[str, Any], resource: str) -> tuple[Mapping[str, Any], tuple[Gap, ...]]:
+    """INFO with `maxclients`, which some servers tell by CONFIG GET only, and some, managed ones, do not tell at all."""
+    if number(info, "maxclients"):
+        return info, ()
+    reason = "CONFIG GET knows none"
+    try:
+        with explaining("read maxclients of Redis", resource):
+            maximum = number(client.config_get("maxclients"), "maxclients")
+    except Unreachable:
+        raise
+    except OperationError as error:
+        maximum, reason = 0, error.reason
+    untold = (Gap(f"{resource} maxclients", f"INFO does not tell it ({reason})"),)
+    return {**info, "maxclients": maximum}, () if maximum else untold
 
 
 def _samples(client: Any, run: Run, resource: str, pause: float) -> list[Mapping[str, Any]]:
