@@ -19,8 +19,8 @@ lab: setup ## start the lab (a whole estate on this machine); it stays up
 	@python -m lab up
 lab-down: setup ## stop the lab and remove all it left
 	@python -m lab down
-test: setup ## run all tests
-	@pytest $(ARGS)
+test: setup ## run all tests, files side by side: make test ARGS="-n 0 tests/unit"
+	@pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 test-matrix: setup ## run the tests on the other supported ansible-core releases and Pythons
 	@uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[matrix]' && nox $(ARGS)
 lint: setup ## ruff, mypy, ansible-lint, ansible-test sanity, antsibull-docs, house rules
