@@ -49,6 +49,8 @@ POSTGRES: dict[str, Any] = {
 """Option specification of every PostgreSQL module: community.postgresql's names, so that habits carry over."""
 
 APPLICATION = "opsbook"
+LOOKS_AFTER_CLIENTS_SINCE = 140000
+"""The version that first looked, while at a statement, whether its client still lives."""
 TIMEOUTS = ("connect_timeout", "statement_timeout", "lock_timeout")
 
 # At most, beyond the server's own time-out: a server that still answers has said by then that it gave up.
@@ -131,23 +133,50 @@ def opened(connect: Connect, attempted: str, resource: str) -> Iterator[Any]:
     :param resource: on what
     :raises OperationError: for what the server refuses, and when it does not answer
     """
-    connection = connect()
-    line = socket.socket(fileno=os.dup(connection.fileno()))
-    patience = threading.Timer(connect.patience, _hang_up, [line])
-    patience.daemon = True
-    patience.start()
-    try:
-        cursor = connection.cursor()
+    with _conversation(connect, connect.patience, attempted, resource) as cursor:
         cursor.execute(connect.beginning)
         yield cursor
         cursor.execute("COMMIT")
+
+
+@contextmanager
+def outside_transaction(connect: Connect, seconds: float, attempted: str, resource: str) -> Iterator[Any]:
+    """Like `opened` for what PostgreSQL does in no transaction, and what takes long: VACUUM, REINDEX CONCURRENTLY.
+
+    Time-outs are the session's then, and given back: not for a pooler in transaction mode. Where the server can look
+    whether its client still lives (PostgreSQL 14 and later), a statement does not outlive us.
+
+    :param seconds: the most that a statement may take; locks are waited for as the connection's options say
+    """
+    with _conversation(connect, seconds + PATIENCE_MARGIN, attempted, resource) as cursor:
+        settings = {"statement_timeout": max(1, int(seconds * 1000)),
+                    "lock_timeout": int(connect.options["lock_timeout"]) * 1000}
+        if cursor.connection.server_version >= LOOKS_AFTER_CLIENTS_SINCE:
+            settings["client_connection_check_interval"] = 2000
+        for name, value in settings.items():
+            cursor.execute(sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+        yield cursor
+        for name in settings:
+            cursor.execute(sql.SQL("RESET {}").format(sql.Identifier(name)))
+
+
+@contextmanager
+def _conversation(connect: Connect, patience: float, attempted: str, resource: str) -> Iterator[Any]:
+    """A cursor whose errors are explained; a server that says nothing for that long is hung up on."""
+    connection = connect()
+    line = socket.socket(fileno=os.dup(connection.fileno()))
+    clock = threading.Timer(patience, _hang_up, [line])
+    clock.daemon = True
+    clock.start()
+    try:
+        yield connection.cursor()
     except Exception as error:
         if not is_postgres(error):
             raise
         raise explain(error, attempted, resource) from error
     finally:
-        patience.cancel()
-        patience.join()  # before the descriptor is given back: another connection may get its number
+        clock.cancel()
+        clock.join()  # before the descriptor is given back: another connection may get its number
         line.close()
         connection.close()
 

@@ -1,0 +1,163 @@
+"""postgres_vacuum and postgres_analyze on a real server: what needs it is done and verified, the rest is left alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.databases import Postgres, running_postgres
+from tests.support.modules import run_module
+
+ODD = 'Odd."name" of\'s'
+LONGEST = "n" * 63
+ROWS = 5000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("postgres")
+
+
+@pytest.fixture(scope="module")
+def postgres(folder: Path) -> Iterator[Postgres]:
+    with running_postgres(folder, autovacuum="off", log_statement="all", max_prepared_transactions="5") as server:
+        server.execute("CREATE ROLE operator LOGIN", "CREATE ROLE owner", "GRANT owner TO operator")
+        yield server
+
+
+@pytest.fixture
+def tables(postgres: Postgres) -> Iterator[None]:
+    """Tables of the operator's owner, a stranger's table, each with half of its rows dead."""
+    for name in (ODD, LONGEST, "small", "stranger"):
+        quoted = '"' + name.replace('"', '""') + '"'
+        rows = 10 if name == "small" else ROWS
+        postgres.execute(f"CREATE TABLE {quoted} AS SELECT g AS id FROM generate_series(1, {rows}) AS g",
+                         f"DELETE FROM {quoted} WHERE id % 2 = 0",
+                         *([] if name == "stranger" else [f"ALTER TABLE {quoted} OWNER TO owner"]))
+    until(lambda: postgres.execute("SELECT count(*) FROM pg_stat_user_tables WHERE n_dead_tup > 0") == [(4,)])
+    yield
+    postgres.execute("DROP SCHEMA public CASCADE", "CREATE SCHEMA public", "GRANT USAGE ON SCHEMA public TO owner")
+
+
+@pytest.fixture
+def do(postgres: Postgres) -> Callable[..., dict[str, Any]]:
+    def run(verb: str, check_mode: bool = False, user: str = "operator", **options: Any) -> dict[str, Any]:
+        given = {"login_user": user, "tables": ["*"], "wait_timeout": 30, **options}
+        return run_module(f"postgres_{verb}", postgres.options(**given), check_mode=check_mode)
+
+    return run
+
+
+Do = Callable[..., dict[str, Any]]
+MINE = ["Odd*", "n*", "small"]
+
+
+def until(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+    return value
+
+
+def worked_on(result: dict[str, Any]) -> list[str]:
+    return [change["resource"].partition(":public.")[2] for change in result["changes"]]
+
+
+@pytest.mark.usefixtures("tables")
+@pytest.mark.parametrize("verb", ["vacuum", "analyze"])
+def test_what_needs_it_is_done_and_a_second_run_does_nothing(do: Do, verb: str) -> None:
+    first, second = do(verb, tables=MINE), do(verb, tables=MINE)
+
+    assert not first.get("failed"), first["msg"]
+    # Whatever its size, a table that was never analyzed has no statistics at all.
+    assert sorted(worked_on(first)) == sorted([ODD, LONGEST] + ["small"] * (verb == "analyze"))
+    assert {item["ok"] for item in first["evidence"]} == {True}
+    assert not second.get("failed"), second
+    assert not second["changed"]
+
+
+@pytest.mark.usefixtures("tables")
+@pytest.mark.parametrize("verb", ["vacuum", "analyze"])
+def test_check_mode_only_reads_as_the_servers_own_log_shows(folder: Path, do: Do, verb: str) -> None:
+    before = len(log_of(folder))
+    result = do(verb, check_mode=True, tables=MINE)
+    said = log_of(folder)[before:]
+
+    assert LONGEST in worked_on(result)
+    assert "pg_stat_all_tables" in said
+    assert f"statement: {verb.upper()}" not in said
+
+
+@pytest.mark.usefixtures("tables")
+@pytest.mark.parametrize("verb", ["vacuum", "analyze"])
+def test_a_table_that_the_role_has_no_right_to_is_named(postgres: Postgres, do: Do, verb: str) -> None:
+    result = do(verb)
+
+    assert result["failed"]
+    assert [gap["resource"].rpartition(".")[2] for gap in result["coverage"]["missing"]] == ["stranger"]
+    assert "may not" in result["coverage"]["missing"][0]["reason"]
+    assert LONGEST in worked_on(result)
+    assert "stranger" not in worked_on(result)
+    assert postgres.execute("SELECT last_vacuum, last_analyze FROM pg_stat_user_tables WHERE relname = 'stranger'") == [
+        (None, None)]
+
+
+@pytest.mark.usefixtures("tables")
+def test_dead_rows_that_somebody_can_still_see_are_a_failure_with_its_reason(postgres: Postgres, do: Do) -> None:
+    postgres.execute(f'UPDATE "{LONGEST}" SET id = id')
+    reader = postgres.connect("postgres")
+    with reader.cursor() as cursor:
+        cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        cursor.execute("SELECT 1")
+        postgres.execute(f'UPDATE "{LONGEST}" SET id = id')
+        until(lambda: postgres.execute(f"SELECT n_dead_tup >= {ROWS} FROM pg_stat_user_tables "
+                                       f"WHERE relname = '{LONGEST}'") == [(True,)])
+        result = do("vacuum", tables=[LONGEST])
+    reader.close()
+
+    assert result["failed"]
+    assert "may still see them" in str(result["evidence"])
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_lock_that_is_not_granted_in_time_names_its_table_and_the_others_are_done(postgres: Postgres, do: Do) -> None:
+    holder = postgres.connect("postgres")
+    with holder.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute(f'LOCK TABLE "{LONGEST}" IN SHARE MODE')
+        result = do("vacuum", tables=MINE, lock_timeout=1)
+    holder.close()
+
+    assert result["failed"]
+    assert [entry["resource"].rpartition(".")[2] for entry in result["failed_resources"]] == [LONGEST]
+    assert [change["applied"] for change in result["changes"] if change["resource"].endswith(ODD)] == [True]
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_name_that_no_table_has_is_a_gap_and_no_list_means_none(do: Do) -> None:
+    absent, none = do("vacuum", tables=["media_itms"]), do("vacuum", tables=[])
+
+    assert absent["failed"]
+    assert "there is no such table" in str(absent["coverage"]["missing"])
+    assert (none["changed"], none.get("failed", False)) == (False, False)
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_partitioned_table_that_was_never_analyzed_is(postgres: Postgres, do: Do) -> None:
+    postgres.execute("CREATE TABLE parent (id int) PARTITION BY RANGE (id)",
+                     "CREATE TABLE child PARTITION OF parent FOR VALUES FROM (0) TO (9)", "INSERT INTO parent VALUES (1)",
+                     "ALTER TABLE parent OWNER TO owner", "ALTER TABLE child OWNER TO owner")
+    first = do("analyze", tables=["parent"])
+
+    assert worked_on(first) == ["parent"]
+    assert not do("analyze", tables=["parent"])["changed"]
+
+
+def log_of(folder: Path) -> str:
+    """What the server itself wrote down of the statements that it was given."""
+    return "".join(path.read_text(errors="replace") for path in sorted(folder.rglob("postgres*.log")))
