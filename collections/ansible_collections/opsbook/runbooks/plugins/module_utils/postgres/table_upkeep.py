@@ -78,8 +78,8 @@ def keep_up(connect: Connect, run: Run, place: str, wanted: Sequence[str], need:
 def collect_upkeep(connect: Connect, run: Run, place: str, wanted: Sequence[str], need: Need) -> Collected[Tables]:
     """Read the tables; one that needs work and that the role has no right to is a gap."""
     seen = collect_tables(connect, run, place, wanted)
-    reason = (f"{seen.state.role} may not {need.verb} it: it needs USAGE of the schema, and to own the table or the database, "
-              "or MAINTAIN on the table (PostgreSQL 17)")
+    reason = (f"{seen.state.role} may not {need.verb} it: it needs USAGE of the schema, and to own the table or the "
+              "database, or MAINTAIN on the table (PostgreSQL 17)")
     denied = tuple(Gap(seen.state.resource(table), reason) for table in seen.state.tables
                    if not table.maintainable and why_needed(table, need))
     return Collected(seen.state, seen.now, merge_coverage([seen.coverage, Coverage((), denied)]))
