@@ -5,17 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from functools import partial
 from typing import Any
 
-import psycopg2
-
 from tests.support.audit import carried_out, read_audit
 from tests.support.labs import Lab
+from tests.support.locks import lock_row
 
-LOCKED_IN_POSTGRES = {"media"}
-"""Systems of the lab's inventory whose run lock is a row in their own PostgreSQL."""
 IDENTIFIERS = ("service", "SecretId", "FunctionName", "Qualifier", "logGroupName", "logGroupIdentifier")
 
 IDEMPOTENT = {"DeleteFunction", "PutRetentionPolicy", "DeleteLogGroup"}
@@ -56,7 +52,7 @@ def done_twice(lab: Lab) -> dict[str, int]:
 def _of_system(lab: Lab, system: str) -> dict[str, Any]:
     of = partial(lab.client, system=system)
     return {"services": _services(of("ecs")), "versions": _versions(of("lambda")), "secrets": _secrets(of("secretsmanager")),
-            "log groups": _log_groups(of("logs")), "lock holder": _lock_holder(lab, system)}
+            "log groups": _log_groups(of("logs")), "lock holder": lock_row(lab, system).get("run", "")}
 
 
 def _key(call: dict[str, Any]) -> str:
@@ -109,20 +105,3 @@ def _terraform(lab: Lab) -> list[Any]:
                     json.dumps(instance["attributes"].get("input"), sort_keys=True))
                    for resource in json.loads(path.read_text())["resources"] for instance in resource["instances"])
             for path in states]
-
-
-def _lock_holder(lab: Lab, system: str) -> str:
-    if system in LOCKED_IN_POSTGRES:
-        return _holder_in_postgres(lab.status["postgres"][system], system)
-    item = lab.client("dynamodb", system).get_item(
-        TableName=lab.status["lock_table"], Key={"system": {"S": system}}).get("Item", {})
-    return str(item.get("run", {}).get("S", ""))
-
-
-def _holder_in_postgres(server: dict[str, Any], system: str) -> str:
-    login = {"host": server["host"], "port": server["port"], "dbname": server["database"], "user": server["lock_user"],
-             "password": server["lock_password"]}
-    with closing(psycopg2.connect(**login)) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT run FROM public.opsbook_locks WHERE system = %s", (system,))
-        row = cursor.fetchone()
-    return str(row[0] or "") if row else ""

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
-import psycopg2
 import redis
 
+from tests.support.databases import superuser
 from tests.support.labs import Lab
-from tests.support.procedures import eventually
+from tests.support.waiting import eventually
 
 BATCH = 10
 NUMBER = 7_003
@@ -106,17 +105,6 @@ def frozen_postgres(lab: Lab) -> Iterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
-
-
-@contextmanager
-def superuser(lab: Lab, system: str) -> Iterator[Any]:
-    """A connection to a system's database that may do everything, and commits each statement."""
-    server = urlsplit(lab.status["endpoints"]["postgres"])
-    connection = psycopg2.connect(host=server.hostname, port=server.port, user=server.username,
-                                  dbname=lab.status["postgres"][system]["database"])
-    with closing(connection):
-        connection.autocommit = True
-        yield connection
 
 
 def _ask(connection: Any, statement: str) -> list[tuple[Any, ...]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg2
 import redis
@@ -19,6 +20,8 @@ from lab.folders import load_settings, read_json, write_json
 from lab.postgres import start_postgres
 from lab.processes import Child, python_command, start_child, stop_children, wait_until
 from lab.valkey import start_valkey
+from tests.support.labs import Lab
+from tests.support.waiting import eventually
 
 START_SECONDS = 60.0
 
@@ -64,6 +67,33 @@ class Postgres(Server):
                 return list(cursor.fetchall()) if cursor.description else []
         finally:
             connection.close()
+
+
+    @property
+    def log(self) -> str:
+        """What the server itself wrote down."""
+        return self.child.log.read_text(encoding="utf-8", errors="replace")
+
+    @contextmanager
+    def sessions(self, *users: str) -> Iterator[Callable[..., Any]]:
+        """Opens sessions of these roles, the first of them unless said otherwise; all are gone at the end of the block."""
+        opened: list[Any] = []
+
+        def open_one(application: str, *statements: str, user: str = users[0]) -> Any:
+            connection = self.connect(user, application_name=application)
+            opened.append(connection)
+            for statement in statements:
+                connection.cursor().execute(statement)
+            return connection
+
+        theirs = f"FROM pg_stat_activity WHERE usename IN ({', '.join(repr(user) for user in users)})"
+        try:
+            yield open_one
+        finally:
+            self.execute(f"SELECT pg_terminate_backend(pid) {theirs}")
+            for connection in opened:
+                connection.close()
+            eventually(lambda: not self.execute(f"SELECT 1 {theirs}"), 15)
 
 
 @dataclass(frozen=True)
@@ -129,3 +159,14 @@ def running_postgres(folder: Path, **settings: str) -> Iterator[Postgres]:
     finally:
         stop_children([child])
         os.close(lifeline)
+
+
+@contextmanager
+def superuser(lab: Lab, system: str) -> Iterator[Any]:
+    """A connection to a system's database that may do everything, and commits each statement."""
+    server = urlsplit(lab.status["endpoints"]["postgres"])
+    connection = psycopg2.connect(host=server.hostname, port=server.port, user=server.username,
+                                  dbname=lab.status["postgres"][system]["database"])
+    with closing(connection):
+        connection.autocommit = True
+        yield connection

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -18,6 +17,8 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+
+from tests.support.waiting import eventually
 
 # Seconds that a task takes to start: for tests that await an end, and for those that must meet the way there.
 QUICK, SLOW = 0.2, 2.0
@@ -107,15 +108,6 @@ class EcsLab:
     def fail(self, name: str, reason: str | None) -> None:
         """Let the image of a service of this module fail, or heal it."""
         assert self.control("ecs/failing-images", {"image": f"{IMAGE}:{name}", "reason": reason})[0] == 200
-
-
-def eventually(look: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """Look until what is seen is true."""
-    deadline = time.monotonic() + seconds
-    while not (seen := look()):
-        assert time.monotonic() < deadline, f"still not so after {seconds} s"
-        time.sleep(0.02)
-    return seen
 
 
 def messages(service: dict[str, Any]) -> list[str]:

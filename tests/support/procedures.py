@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,13 +100,6 @@ def titles(lab: Lab) -> list[str]:
     return [attachment["title"] for notice in received(lab) for attachment in notice["body"]["attachments"]]
 
 
-def lock_row(lab: Lab, system: str = "commerce") -> dict[str, str]:
-    """The lock row of a system in DynamoDB: run, holder, token digest, expiry."""
-    item = lab.client("dynamodb", system).get_item(
-        TableName=lab.status["lock_table"], Key={"system": {"S": system}}, ConsistentRead=True).get("Item", {})
-    return {name: str(next(iter(value.values()))) for name, value in item.items()}
-
-
 def faults(lab: Lab, *rules: Mapping[str, Any], seed: int = 1) -> None:
     """Put these faults in force, instead of all others."""
     lab.control("faults", {"seed": seed, "faults": list(rules)})
@@ -164,15 +156,6 @@ def maintenance_with(folder: Path, change: Callable[[dict[str, Any]], None]) -> 
     path = folder / "weekly-maintenance.yml"
     path.write_text(yaml.safe_dump(plays, sort_keys=False))
     return path
-
-
-def eventually(look: Callable[[], Any], seconds: float = 20.0) -> Any:
-    """Look until what is seen is true, and return it."""
-    deadline = time.monotonic() + seconds
-    while not (seen := look()):
-        assert time.monotonic() < deadline, f"still not so after {seconds} s"
-        time.sleep(0.02)
-    return seen
 
 
 def files_with(needles: Iterable[str], *places: Path) -> dict[str, str]:

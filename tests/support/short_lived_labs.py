@@ -6,10 +6,9 @@ import json
 import os
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -55,15 +54,6 @@ def processes_of(folder: Path) -> list[str]:
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue  # Gone meanwhile, or somebody else's.
     return [line for line in found if line]
-
-
-def until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """Poll until the condition gives something true, and return that; fail after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited {seconds} seconds in vain"
-        time.sleep(0.02)
-    return value
 
 
 def ask(

@@ -7,10 +7,9 @@ import json
 import os
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+
+from tests.support.waiting import eventually
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 START_SECONDS = 30
@@ -62,17 +63,6 @@ def _client(endpoint: str, service: str, access_key: str, **options: Any) -> Any
     )
 
 
-def until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """Poll until the condition gives something true, and return that; fail after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.02)
-
-
 def start_aws(folder: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], AwsLab]:
     """Start the server and wait until it has said where it listens."""
     environment = {**os.environ, "PYTHONPATH": f"{CHECKOUT / 'collections'}{os.pathsep}{CHECKOUT}"}
@@ -84,7 +74,7 @@ def start_aws(folder: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], A
         stderr=subprocess.STDOUT,
     )
     ready = folder / "aws.json"
-    until(lambda: ready.exists() or process.poll() is not None, START_SECONDS)
+    eventually(lambda: ready.exists() or process.poll() is not None, START_SECONDS)
     assert process.poll() is None, process.communicate()[0].decode()
     return process, AwsLab(folder, f"http://127.0.0.1:{json.loads(ready.read_text())['port']}")
 

@@ -11,8 +11,9 @@ from botocore.exceptions import ClientError
 
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.client import connector
 from lab.estate.connection import Aws, Connector
+from tests.support.waiting import eventually
 
-from .conftest import AwsLab, until
+from .conftest import AwsLab
 
 HERE, THERE = ("123456789012", "us-east-1"), ("345678901234", "eu-west-1")
 ROLE = "arn:aws:iam::345678901234:role/opsbook-operations"
@@ -158,7 +159,7 @@ def _start_service(aws: Aws) -> bool:
         (service,) = ecs.describe_services(cluster="production", services=["app"])["services"]
         return "runs" if service["runningCount"] else "fails" if service["deployments"][0]["failedTasks"] else None
 
-    return bool(until(outcome) == "fails")
+    return bool(eventually(outcome, 10) == "fails")
 
 
 def test_control_routes_work_where_they_are_told(clean_aws: AwsLab, home: Aws, there: Aws) -> None:
@@ -177,7 +178,7 @@ def test_secrets_rotate_in_any_account(there: Aws) -> None:
     secrets.rotate_secret(
         SecretId="key", RotationLambdaARN="arn:aws:lambda:eu-west-1:345678901234:function:rotation"
     )
-    until(lambda: secrets.get_secret_value(SecretId="key")["SecretString"] != "first")
+    eventually(lambda: secrets.get_secret_value(SecretId="key")["SecretString"] != "first", 10)
     there.backdate("secret", "key", 8)
     rotated = secrets.describe_secret(SecretId="key")["LastRotatedDate"]
     assert (datetime.now(UTC) - rotated).days == 8

@@ -16,10 +16,10 @@ from tests.support.ecs_lab import (
     SLOW,
     EcsLab,
     code_of,
-    eventually,
     messages,
     running_ecs_lab,
 )
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +200,7 @@ def test_clusters_count_what_is_there(lab: EcsLab) -> None:
         lab.ecs.create_service(serviceName=name, **create)
         lab.control("ecs/settle", {"cluster": "counted", "service": name, "age_days": 0})
     lab.ecs.update_service(cluster="counted", service="two", desiredCount=4)
-    eventually(lambda: _cluster(lab)["runningTasksCount"] == 7)
+    eventually(lambda: _cluster(lab)["runningTasksCount"] == 7, 10)
     assert (_cluster(lab)["activeServicesCount"], _cluster(lab)["pendingTasksCount"]) == (2, 0)
 
 

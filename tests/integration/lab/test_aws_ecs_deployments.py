@@ -20,10 +20,10 @@ from tests.support.ecs_lab import (
     SLOW,
     EcsLab,
     code_of,
-    eventually,
     messages,
     running_ecs_lab,
 )
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_a_failed_deployment_is_rolled_back_to_the_resolved_image(lab: EcsLab) -
     digest = lab.revision(first["targetServiceRevision"]["arn"])["containerImages"][0]["imageDigest"]
     lab.fail(name, CANNOT_PULL)
     bad = lab.update(name, forceNewDeployment=True)["deployments"][0]
-    rolling = eventually(lambda: [d for d in lab.deployments(name) if d["status"] == "ROLLBACK_IN_PROGRESS"])[0]
+    rolling = eventually(lambda: [d for d in lab.deployments(name) if d["status"] == "ROLLBACK_IN_PROGRESS"], 10)[0]
     assert (rolling["rollback"]["serviceRevisionArn"]) == first["targetServiceRevision"]["arn"]
     failed = lab.service(name)["deployments"]
     assert [(entry["id"], entry["rolloutState"]) for entry in failed] == [
@@ -76,7 +76,7 @@ def test_a_failed_deployment_without_rollback_stays_failed_beside_the_old_tasks(
     name = lab.steady(deploymentConfiguration={"deploymentCircuitBreaker": {"enable": True, "rollback": False}})
     lab.fail(name, CANNOT_PULL)
     lab.update(name, forceNewDeployment=True)
-    eventually(lambda: lab.service(name)["deployments"][0]["rolloutState"] == "FAILED")
+    eventually(lambda: lab.service(name)["deployments"][0]["rolloutState"] == "FAILED", 10)
     waiter = lab.ecs.get_waiter("services_stable")
     with pytest.raises(WaiterError):
         waiter.wait(cluster=CLUSTER, services=[name], WaiterConfig={"Delay": 0.05, "MaxAttempts": 10})
@@ -89,7 +89,7 @@ def test_without_a_breaker_a_failing_deployment_goes_on_failing(lab: EcsLab) -> 
     name = lab.steady()
     lab.fail(name, CANNOT_PULL)
     lab.update(name, forceNewDeployment=True)
-    eventually(lambda: lab.service(name)["deployments"][0]["failedTasks"] >= 4)
+    eventually(lambda: lab.service(name)["deployments"][0]["failedTasks"] >= 4, 10)
     primary = lab.service(name)["deployments"][0]
     assert (primary["rolloutState"], lab.service(name)["runningCount"]) == ("IN_PROGRESS", 2)
     assert lab.deployments(name)[0]["deploymentCircuitBreaker"]["status"] == "DISABLED"
@@ -104,7 +104,7 @@ def test_a_container_out_of_memory_says_so(lab: EcsLab) -> None:
     reason = "OutOfMemoryError: Container killed due to memory usage"
     lab.fail(name, reason)
     lab.update(name, forceNewDeployment=True)
-    task = eventually(lambda: lab.tasks(name, "STOPPED"))[0]
+    task = eventually(lambda: lab.tasks(name, "STOPPED"), 10)[0]
     assert (task["stopCode"], task["stoppedReason"]) == (
         "EssentialContainerExited",
         "Essential container in task exited",
@@ -160,7 +160,7 @@ def test_a_deployment_in_progress_is_stopped_with_a_rollback(lab: EcsLab) -> Non
     lab.fail(name, CANNOT_PULL)
     arn = lab.update(name, forceNewDeployment=True)["currentServiceDeployment"]
     assert lab.ecs.stop_service_deployment(serviceDeploymentArn=arn, stopType="ROLLBACK")["serviceDeploymentArn"] == arn
-    eventually(lambda: lab.deployments(name)[0]["status"] == "ROLLBACK_SUCCESSFUL")
+    eventually(lambda: lab.deployments(name)[0]["status"] == "ROLLBACK_SUCCESSFUL", 10)
     assert lab.service(name)["deployments"][0]["id"] == good
     assert code_of(lab.ecs.stop_service_deployment, serviceDeploymentArn=arn) == "ConflictException"
 
@@ -171,7 +171,7 @@ def test_a_deployment_in_progress_is_aborted(lab: EcsLab) -> None:
     arn = lab.update(name, forceNewDeployment=True)["currentServiceDeployment"]
     lab.ecs.stop_service_deployment(serviceDeploymentArn=arn, stopType="ABORT")
     assert lab.deployments(name)[0]["status"] in ("STOP_REQUESTED", "STOPPED")
-    eventually(lambda: lab.deployments(name)[0]["status"] == "STOPPED")
+    eventually(lambda: lab.deployments(name)[0]["status"] == "STOPPED", 10)
     assert lab.service(name)["runningCount"] == 2
 
 
@@ -257,7 +257,7 @@ def test_healing_an_image_changes_nothing_that_already_happened(lab: EcsLab) -> 
     lab.update(name, forceNewDeployment=True)
     # Nobody looks while the deployment fails; what is due is worked out when the image is healed.
     due = time.monotonic() + 0.5
-    eventually(lambda: time.monotonic() > due)
+    eventually(lambda: time.monotonic() > due, 10)
     lab.fail(name, None)
     lab.wait(name)
     assert lab.deployments(name)[0]["status"] == "ROLLBACK_SUCCESSFUL"

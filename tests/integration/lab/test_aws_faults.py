@@ -135,7 +135,7 @@ def test_control_calls_can_be_spared(lab: AwsLab) -> None:
 
 def test_seeding_meets_no_faults(lab: AwsLab) -> None:
     lab.control("faults", faults=[{"kind": "deny"}])
-    lab.client("ecs", "LABSEEDER").list_clusters()
+    assert "clusterArns" in lab.client("ecs", "LABSEEDER").list_clusters()
 
 
 def test_a_code_of_ones_own_is_sent(lab: AwsLab) -> None:

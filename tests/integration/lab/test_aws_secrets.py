@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from .conftest import AwsLab, until
+from tests.support.waiting import eventually
+
+from .conftest import AwsLab
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:rotation"
 FIRST = "a" * 32
@@ -49,7 +51,7 @@ def rotate(client: Any, token: str, **arguments: Any) -> dict[str, Any]:
 
 def rotated(client: Any, token: str) -> None:
     """Wait until that version is current."""
-    until(lambda: "AWSCURRENT" in stages(client).get(token, []))
+    eventually(lambda: "AWSCURRENT" in stages(client).get(token, []), 10)
 
 
 def test_a_read_follows_the_current_stage(secrets: Any) -> None:
@@ -122,9 +124,9 @@ def test_a_failed_rotation_stays_pending_until_it_is_attempted_again(
             return None
 
     if has_value:
-        until(pending_value)
+        eventually(pending_value, 10)
     deadline = datetime.now(UTC).timestamp() + 0.5
-    until(lambda: datetime.now(UTC).timestamp() > deadline)
+    eventually(lambda: datetime.now(UTC).timestamp() > deadline, 10)
     assert stages(secrets) == {FIRST: ["AWSCURRENT"], SECOND: ["AWSPENDING"]}
     assert bool(pending_value()) is has_value
     assert "LastRotatedDate" not in secrets.describe_secret(SecretId="s")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import redis
 from lab.databases import wiring
 from lab.folders import SECRETS, LabError, read_json
 from tests.support.databases import running_databases
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +44,6 @@ def ask(status: dict[str, Any], system: str, statement: str, user: str = "postgr
 def cache(status: dict[str, Any], system: str) -> redis.Redis:
     place = status["redis"][system]
     return redis.Redis(port=place["port"], db=place["database"], password=place["password"], decode_responses=True)
-
-
-def until(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 20
-    while not (value := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return value
 
 
 @pytest.mark.parametrize("system", ["analytics", "media"])
@@ -98,7 +90,7 @@ def test_there_is_work_for_those_who_look_after_it(status: dict[str, Any]) -> No
     twice = "SELECT count(*) FROM pg_index GROUP BY indrelid, indkey::text HAVING count(*) > 1"
     assert ask(status, "media", twice) == ask(status, "analytics", twice) == [(2,)]
     scanned = "SELECT indexrelname, idx_scan > 0 FROM pg_stat_user_indexes"
-    used = until(lambda: (seen := dict(ask(status, "media", scanned)))["users_email_key"] and seen)
+    used = eventually(lambda: (seen := dict(ask(status, "media", scanned)))["users_email_key"] and seen)
     assert not used["user_activity_action_idx"]
     assert ask(status, "media", "SELECT max(calls) FROM pg_stat_statements")[0][0] >= 40
 
@@ -107,7 +99,7 @@ def test_the_applications_have_sessions_and_open_them_again(status: dict[str, An
     count = "SELECT application_name, count(*) FROM pg_stat_activity WHERE usename = 'media' GROUP BY 1"
     assert dict(ask(status, "media", count)) == {"media-api": 3, "media-worker": 2}
     ask(status, "media", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'media'")
-    until(lambda: dict(ask(status, "media", count)) == {"media-api": 3, "media-worker": 2})
+    eventually(lambda: dict(ask(status, "media", count)) == {"media-api": 3, "media-worker": 2})
 
 
 def test_only_who_knows_the_password_gets_in(status: dict[str, Any]) -> None:
@@ -181,7 +173,7 @@ def test_reset_undoes_what_was_done_to_both(folder: Path, status: dict[str, Any]
     assert store.config_get("maxmemory") == {"maxmemory": str(64 << 20)}
     assert store.acl_users() == ["default"]
     assert store.dbsize() > 10_000
-    until(lambda: ask(status, "media", "SELECT count(*) FROM pg_stat_activity WHERE usename = 'media'") == [(5,)])
+    eventually(lambda: ask(status, "media", "SELECT count(*) FROM pg_stat_activity WHERE usename = 'media'") == [(5,)])
 
 
 def test_a_second_lab_shares_only_what_nobody_writes_to(status: dict[str, Any], tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ import pytest
 import redis
 
 from lab import folders
-from tests.support.short_lived_labs import EMPTY, ask, lab, processes_of, running_lab, until
+from tests.support.short_lived_labs import EMPTY, ask, lab, processes_of, running_lab
+from tests.support.waiting import eventually
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children that their parent died")
 
@@ -171,7 +172,7 @@ def restart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restart]:
     with running_lab(folder, *EMPTY) as first:
         before = len(processes_of(folder))
         os.kill(supervisor_pid(folder), signal.SIGKILL)
-        until(lambda: not processes_of(folder), 5)
+        eventually(lambda: not processes_of(folder), 5)
         status_code = lab("status", folder).returncode
         (folder / "left-over").touch()
         with running_lab(folder, *EMPTY) as second:
@@ -191,7 +192,7 @@ def test_a_killed_supervisor_leaves_no_process_and_the_next_up_starts_afresh(res
 def test_a_dead_server_takes_the_lab_down_with_a_message(restart: Restart) -> None:
     folder = Path(restart.second["folder"])
     os.kill(json.loads((folder / "web.json").read_text())["pid"], signal.SIGKILL)
-    until(lambda: not folders.is_running(folder), 5)
+    eventually(lambda: not folders.is_running(folder), 5)
     assert "web ended with code -9" in (folder / folders.SUPERVISOR_LOG).read_text()
     assert "web ended with code -9" in lab("status", folder).stderr
     assert processes_of(folder) == []
@@ -208,9 +209,9 @@ def test_an_idle_lab_stops_itself_and_a_used_one_does_not(tmp_path: Path) -> Non
             assert ask(health)[0] == 200
             return (folder / folders.ACTIVITY).stat().st_mtime > started + limit + 0.5
 
-        until(used_for_longer_than_the_limit)
+        eventually(used_for_longer_than_the_limit, 10)
         assert folders.is_running(folder)
-        until(lambda: not folders.is_running(folder), 6)
+        eventually(lambda: not folders.is_running(folder), 6)
         assert "nobody used the lab" in (folder / folders.SUPERVISOR_LOG).read_text()
         assert processes_of(folder) == []
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.integration.operations.conftest import Aws, Operate
 from tests.support.audit import carried_out, changing
+from tests.support.waiting import eventually
 
 MODULE = "ecs_service_deploy"
 CANNOT_PULL = "CannotPullContainerError: pull image manifest has been retried 5 time(s): not found"
@@ -68,13 +67,6 @@ def shop(aws: Aws, unique: str) -> Shop:
 
 def names(calls: list[dict[str, Any]]) -> list[str]:
     return [call["action"] for call in carried_out(calls)]
-
-
-def eventually(look: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not look():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_check_then_run_then_run_again_within_the_age(aws: Aws, operate: Operate, shop: Shop) -> None:
@@ -252,7 +244,7 @@ def test_without_a_completed_deployment_there_is_no_way_back_and_it_says_so(oper
     shop.ecs.create_service(cluster=shop.cluster, serviceName="orders", desiredCount=2,
                             taskDefinition=f"{shop.cluster}-orders:1",
                             deploymentConfiguration={"deploymentCircuitBreaker": BREAKER})
-    eventually(lambda: shop.see("orders")["deployments"][0]["rolloutState"] == "FAILED")
+    eventually(lambda: shop.see("orders")["deployments"][0]["rolloutState"] == "FAILED", 10)
     result = operate(MODULE, cluster=shop.cluster, services=["orders"])
     assert result["failed"] is True
     assert result["changes"][0]["undo"]["module"] is None

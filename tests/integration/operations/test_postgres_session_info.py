@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.databases import Postgres, running_postgres
 from tests.support.modules import run_module
+from tests.support.waiting import eventually
 
 PASSWORD = "canary-password-of-the-monitor"
 STATEMENT = "canary_in_a_statement"
@@ -31,21 +32,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 
 @pytest.fixture
 def session(postgres: Postgres) -> Iterator[Callable[..., Any]]:
-    """Opens sessions of the application; all are closed at the end of the test."""
-    opened: list[Any] = []
-
-    def open_one(application: str, *statements: str) -> Any:
-        connection = postgres.connect("app", application_name=application)
-        opened.append(connection)
-        for statement in statements:
-            connection.cursor().execute(statement)
-        return connection
-
-    yield open_one
-    for connection in opened:
-        connection.cancel()
-        connection.close()
-    until(lambda: not postgres.execute("SELECT 1 FROM pg_stat_activity WHERE usename = 'app'"))
+    """Opens sessions; all are closed at the end of the test."""
+    with postgres.sessions("app") as open_one:
+        yield open_one
 
 
 @pytest.fixture
@@ -59,14 +48,6 @@ def look(postgres: Postgres) -> Callable[..., dict[str, Any]]:
 
 Look = Callable[..., dict[str, Any]]
 Open = Callable[..., Any]
-
-
-def until(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-    return value
 
 
 def in_background(connection: Any, statement: str) -> None:
@@ -104,7 +85,7 @@ def test_sessions_in_every_state_are_told_with_who_holds_them(look: Look, sessio
     with pytest.raises(psycopg2.Error):
         broken.cursor().execute("SELECT 1/0")
     in_background(session("report"), f"SELECT pg_sleep(60), '{STATEMENT}'")
-    result = until(lambda: (seen := look())["states"].get("active") and seen)
+    result = eventually(lambda: (seen := look())["states"].get("active") and seen, 15)
     assert result["states"] == {"active": 1, "idle": 2, "idle in transaction": 1, "idle in transaction (aborted)": 1}
     assert result["holders"][0] == {
         "user": "app", "database": "postgres", "application": "web", "client": "127.0.0.1", "sessions": 2,
@@ -136,7 +117,7 @@ def test_a_prepared_transaction_is_seen_by_every_role_and_may_be_forgotten(
     try:
         fresh, forgotten = look(user), look(user, limits={"oldest_transaction": "0s"}, login_db="template1")
         in_background(session("waiting", "BEGIN"), "LOCK TABLE shelf")
-        blocked = until(lambda: (seen := look(user))["blockers"] and seen)
+        blocked = eventually(lambda: (seen := look(user))["blockers"] and seen, 15)
     finally:
         postgres.execute("ROLLBACK PREPARED 'order-7'")
     assert verdicts(fresh)["oldest transaction"] is True
@@ -153,9 +134,9 @@ def test_who_waits_for_whom_is_told_to_its_root(look: Look, session: Open) -> No
     first = session("first", "BEGIN", "LOCK TABLE shelf")
     second, third = session("second", "BEGIN"), session("third", "BEGIN")
     in_background(second, "INSERT INTO shelf VALUES (1)")
-    until(lambda: len(look()["blockers"]) == 1)
+    eventually(lambda: len(look()["blockers"]) == 1, 15)
     in_background(third, "LOCK TABLE shelf")
-    result = until(lambda: (seen := look())["verdict"] == "unhealthy" and len(seen["blockers"]) == 2 and seen)
+    result = eventually(lambda: (seen := look())["verdict"] == "unhealthy" and len(seen["blockers"]) == 2 and seen, 15)
     pids = {name: connection.info.backend_pid for name, connection in
             (("first", first), ("second", second), ("third", third))}
     root, middle = result["blockers"]
@@ -164,13 +145,13 @@ def test_who_waits_for_whom_is_told_to_its_root(look: Look, session: Open) -> No
     assert pids["second"] in root["blocks"]
     assert (middle["pid"], middle["blocks"], middle["waits_itself"]) == (pids["second"], [pids["third"]], True)
     assert verdicts(result)["blocked sessions"] is False
-    until(lambda: verdicts(look(limits={"maximum_blocked": 1}))["blocked sessions"] is False)
+    eventually(lambda: verdicts(look(limits={"maximum_blocked": 1}))["blocked sessions"] is False, 15)
     assert verdicts(look(limits={"maximum_blocked": 2}))["blocked sessions"] is True
 
 
 def test_a_role_without_the_right_to_see_says_so_and_is_never_healthy(look: Look, session: Open) -> None:
     session("web", "BEGIN")
-    until(lambda: len(look()["sessions"]) == 1)
+    eventually(lambda: len(look()["sessions"]) == 1, 15)
     result = look("stranger", limits={"idle_in_transaction": "0s"})
     assert result["verdict"] == "unknown"
     assert result["states"] == {"hidden": 1}
@@ -184,7 +165,7 @@ def test_a_role_without_the_right_to_see_says_so_and_is_never_healthy(look: Look
 def test_who_waits_is_told_to_a_role_without_the_right_to_see_too(look: Look, session: Open) -> None:
     session("first", "BEGIN", "LOCK TABLE shelf")
     in_background(session("second", "BEGIN"), "LOCK TABLE shelf")
-    result = until(lambda: (seen := look("stranger"))["verdict"] == "unhealthy" and seen)
+    result = eventually(lambda: (seen := look("stranger"))["verdict"] == "unhealthy" and seen, 15)
     assert verdicts(result)["blocked sessions"] is False
 
 

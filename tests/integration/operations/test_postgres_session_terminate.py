@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -13,6 +11,7 @@ import pytest
 
 from tests.support.databases import Postgres, running_postgres
 from tests.support.modules import run_module
+from tests.support.waiting import eventually
 
 ENDED = "gone, or at work again"
 ROLES = ("CREATE ROLE operator LOGIN IN ROLE pg_monitor, pg_signal_backend",
@@ -22,13 +21,8 @@ ROLES = ("CREATE ROLE operator LOGIN IN ROLE pg_monitor, pg_signal_backend",
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("postgres")
-
-
-@pytest.fixture(scope="module")
-def postgres(folder: Path) -> Iterator[Postgres]:
-    with running_postgres(folder, log_statement="all") as server:
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with running_postgres(tmp_path_factory.mktemp("postgres"), log_statement="all") as server:
         server.execute(*ROLES)
         yield server
 
@@ -36,20 +30,8 @@ def postgres(folder: Path) -> Iterator[Postgres]:
 @pytest.fixture
 def session(postgres: Postgres) -> Iterator[Callable[..., Any]]:
     """Opens sessions; all are closed at the end of the test."""
-    opened: list[Any] = []
-
-    def open_one(application: str, *statements: str, user: str = "app") -> Any:
-        connection = postgres.connect(user, application_name=application)
-        opened.append(connection)
-        for statement in statements:
-            connection.cursor().execute(statement)
-        return connection
-
-    yield open_one
-    for connection in opened:
-        connection.close()
-    postgres.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename IN ('app', 'report')")
-    until(lambda: not postgres.execute("SELECT 1 FROM pg_stat_activity WHERE usename IN ('app', 'report')"))
+    with postgres.sessions("app", "report") as open_one:
+        yield open_one
 
 
 @pytest.fixture
@@ -65,19 +47,11 @@ End = Callable[..., dict[str, Any]]
 Open = Callable[..., Any]
 
 
-def until(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-    return value
-
-
 def older(postgres: Postgres, seconds: float = 1.1) -> None:
     """Wait until every session of the application has been in its state for longer."""
-    until(lambda: postgres.execute(
+    eventually(lambda: postgres.execute(
         f"SELECT coalesce(bool_and(clock_timestamp() - state_change > make_interval(secs => {seconds})), false) "
-        "FROM pg_stat_activity WHERE usename IN ('app', 'report')")[0][0])
+        "FROM pg_stat_activity WHERE usename IN ('app', 'report')")[0][0], 15)
 
 
 def works(connection: Any) -> bool:
@@ -148,13 +122,13 @@ def test_what_is_never_ended_says_why(postgres: Postgres, session: Open, end: En
 
 
 def test_check_mode_only_looks_as_the_servers_own_log_shows(
-    postgres: Postgres, folder: Path, session: Open, end: End
+    postgres: Postgres, session: Open, end: End
 ) -> None:
     idle = session("web")
     older(postgres)
-    before = len(log_of(folder))
+    before = len(postgres.log)
     result = end(check_mode=True, idle="1s")
-    said = log_of(folder)[before:]
+    said = postgres.log[before:]
 
     assert ended(result) == ["web"]
     assert "FROM pg_stat_activity" in said
@@ -177,12 +151,12 @@ def test_a_statement_is_cancelled_and_its_session_lives(postgres: Postgres, sess
     result = end(running="1s")
 
     assert not result.get("failed"), result
-    assert "canceling statement" in until(lambda: failed and failed[0])
+    assert "canceling statement" in eventually(lambda: failed and failed[0], 15)
     assert works(worker)
 
 
 def test_a_session_that_does_not_stop_its_statement_is_ended(
-    postgres: Postgres, folder: Path, session: Open, end: End
+    postgres: Postgres, session: Open, end: End
 ) -> None:
     stubborn = session("stubborn")
     failed = in_background(stubborn, "DO $$ BEGIN LOOP BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN END; "
@@ -191,8 +165,8 @@ def test_a_session_that_does_not_stop_its_statement_is_ended(
     result = end(running="1s")
 
     assert not result.get("failed"), result
-    assert "closed the connection" in until(lambda: failed and failed[0])
-    assert "terminating connection due to administrator command" in log_of(folder)
+    assert "closed the connection" in eventually(lambda: failed and failed[0], 15)
+    assert "terminating connection due to administrator command" in postgres.log
 
 
 def test_who_comes_back_to_work_before_the_signal_is_left_alone(
@@ -272,8 +246,3 @@ def in_background(connection: Any, statement: str) -> list[str]:
 
     threading.Thread(target=work, daemon=True).start()
     return failed
-
-
-def log_of(folder: Path) -> str:
-    """What the server itself wrote down of the statements that it was given."""
-    return "".join(path.read_text(errors="replace") for path in sorted(folder.rglob("postgres*.log")))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.databases import Postgres, running_postgres
 from tests.support.modules import run_module
+from tests.support.waiting import eventually
 
 ODD = 'Odd."name" of\'s'
 LONGEST = "n" * 63
@@ -18,13 +17,8 @@ ROWS = 5000
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("postgres")
-
-
-@pytest.fixture(scope="module")
-def postgres(folder: Path) -> Iterator[Postgres]:
-    with running_postgres(folder, autovacuum="off", log_statement="all", max_prepared_transactions="5") as server:
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with running_postgres(tmp_path_factory.mktemp("postgres"), autovacuum="off", log_statement="all") as server:
         server.execute("CREATE ROLE operator LOGIN", "CREATE ROLE owner", "GRANT owner TO operator")
         yield server
 
@@ -38,7 +32,7 @@ def tables(postgres: Postgres) -> Iterator[None]:
         postgres.execute(f"CREATE TABLE {quoted} AS SELECT g AS id FROM generate_series(1, {rows}) AS g",
                          f"DELETE FROM {quoted} WHERE id % 2 = 0",
                          *([] if name == "stranger" else [f"ALTER TABLE {quoted} OWNER TO owner"]))
-    until(lambda: postgres.execute("SELECT count(*) FROM pg_stat_user_tables WHERE n_dead_tup > 0") == [(4,)])
+    eventually(lambda: postgres.execute("SELECT count(*) FROM pg_stat_user_tables WHERE n_dead_tup > 0") == [(4,)], 15)
     yield
     postgres.execute("DROP SCHEMA public CASCADE", "CREATE SCHEMA public", "GRANT USAGE ON SCHEMA public TO owner")
 
@@ -54,14 +48,6 @@ def do(postgres: Postgres) -> Callable[..., dict[str, Any]]:
 
 Do = Callable[..., dict[str, Any]]
 MINE = ["Odd*", "n*", "small"]
-
-
-def until(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-    return value
 
 
 def worked_on(result: dict[str, Any]) -> list[str]:
@@ -83,10 +69,10 @@ def test_what_needs_it_is_done_and_a_second_run_does_nothing(do: Do, verb: str) 
 
 @pytest.mark.usefixtures("tables")
 @pytest.mark.parametrize("verb", ["vacuum", "analyze"])
-def test_check_mode_only_reads_as_the_servers_own_log_shows(folder: Path, do: Do, verb: str) -> None:
-    before = len(log_of(folder))
+def test_check_mode_only_reads_as_the_servers_own_log_shows(postgres: Postgres, do: Do, verb: str) -> None:
+    before = len(postgres.log)
     result = do(verb, check_mode=True, tables=MINE)
-    said = log_of(folder)[before:]
+    said = postgres.log[before:]
 
     assert LONGEST in worked_on(result)
     assert "pg_stat_all_tables" in said
@@ -115,8 +101,8 @@ def test_dead_rows_that_somebody_can_still_see_are_a_failure_with_its_reason(pos
         cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         cursor.execute("SELECT 1")
         postgres.execute(f'UPDATE "{LONGEST}" SET id = id')
-        until(lambda: postgres.execute(f"SELECT n_dead_tup >= {ROWS} FROM pg_stat_user_tables "
-                                       f"WHERE relname = '{LONGEST}'") == [(True,)])
+        eventually(lambda: postgres.execute(f"SELECT n_dead_tup >= {ROWS} FROM pg_stat_user_tables "
+                                       f"WHERE relname = '{LONGEST}'") == [(True,)], 15)
         result = do("vacuum", tables=[LONGEST])
     reader.close()
 
@@ -156,8 +142,3 @@ def test_a_partitioned_table_that_was_never_analyzed_is(postgres: Postgres, do: 
 
     assert worked_on(first) == ["parent"]
     assert not do("analyze", tables=["parent"])["changed"]
-
-
-def log_of(folder: Path) -> str:
-    """What the server itself wrote down of the statements that it was given."""
-    return "".join(path.read_text(errors="replace") for path in sorted(folder.rglob("postgres*.log")))

@@ -22,6 +22,7 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.core.run import R
 from ansible_collections.opsbook.runbooks.plugins.module_utils.terraform.apply import apply_configuration
 from ansible_collections.opsbook.runbooks.plugins.module_utils.terraform.project import Wanted
 from tests.support.modules import run_module
+from tests.support.waiting import eventually
 
 PROGRAM = shutil.which("terraform") or shutil.which("tofu")
 CHECKOUT = Path(__file__).parents[3]
@@ -87,13 +88,6 @@ def state(folder: Path) -> dict[str, Any]:
 
 def names(result: dict[str, Any]) -> list[str]:
     return [change["resource"].removeprefix("terraform:") for change in result["changes"]]
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.02)
 
 
 @real
@@ -261,7 +255,7 @@ def slow_worker(folder: Path, temporary: Path) -> subprocess.Popen[bytes]:
         [sys.executable, "-c", code, json.dumps({"project_path": str(folder)})], cwd=CHECKOUT,
         env={**os.environ, "TMPDIR": str(temporary),
              "PYTHONPATH": os.pathsep.join(map(str, (CHECKOUT, CHECKOUT / "collections")))})
-    wait_until(lambda: "terraform_data.fast" in state(folder))
+    eventually(lambda: "terraform_data.fast" in state(folder))
     return process
 
 
@@ -279,7 +273,7 @@ def test_a_held_lock_is_named_and_waited_for(project: Callable[[str], Path], app
     finally:
         holder.kill()
         holder.wait()
-        wait_until(lambda: list(temporary.iterdir()) == [])
+        eventually(lambda: list(temporary.iterdir()) == [])
 
 
 @real
@@ -291,7 +285,7 @@ def test_a_killed_worker_leaves_an_orderly_state_and_no_file(
     worker = slow_worker(folder, temporary)
     worker.send_signal(number)
     worker.wait(20)
-    wait_until(lambda: list(temporary.iterdir()) == [], 10)
+    eventually(lambda: list(temporary.iterdir()) == [], 10)
     assert not (folder / ".terraform.tfstate.lock.info").exists(), "terraform has ended by itself and given its lock back"
     fast = state(folder)["terraform_data.fast"]["id"]
 

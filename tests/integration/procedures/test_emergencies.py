@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.support.labs import Lab
-from tests.support.procedures import FRONT_MATTER, faults, inventory_with, lock_row, maintain, procedure
+from tests.support.locks import lock_row
+from tests.support.procedures import FRONT_MATTER, faults, inventory_with, maintain, procedure
 
 REASON = ["-e", '{"override_reason": "the shop is down"}']
 EMERGENCY = {**FRONT_MATTER, "class": "emergency", "title": "An emergency of a test"}

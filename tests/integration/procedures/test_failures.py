@@ -10,7 +10,8 @@ import pytest
 
 from tests.chaos.estate_state import end_state
 from tests.support.labs import Lab
-from tests.support.procedures import SERVICES, faults, lock_row, maintain, titles
+from tests.support.locks import lock_row
+from tests.support.procedures import SERVICES, faults, maintain, titles
 
 BROKEN = "registry.example/tiktok-commerce-product-service:stable"
 CANNOT_PULL = "CannotPullContainerError: pull image manifest has been retried 5 time(s): not found"

@@ -13,7 +13,8 @@ import yaml
 from lab.accounts import HOME, ROLE, SYSTEMS
 from tests.support.audit import carried_out
 from tests.support.labs import ROOT, Lab
-from tests.support.procedures import Maintained, faults, lock_row, maintain, named, titles
+from tests.support.locks import lock_row
+from tests.support.procedures import Maintained, faults, maintain, named, titles
 
 # What the maintenance looks at or works on only where a system declares it.
 OPTIONAL = {

@@ -12,7 +12,8 @@ import pytest
 
 from tests.support.labs import ROOT, Lab
 from tests.support.playbooks import ANSIBLE_PLAYBOOK, start_playbook
-from tests.support.procedures import eventually, inventory_with, maintain, procedure
+from tests.support.procedures import inventory_with, maintain, procedure
+from tests.support.waiting import eventually
 
 FROM_ITS_BEGINNING = "Start the procedure from its beginning, without --start-at-task and without --skip-tags always"
 NO_RECEIPT = f"requires the guard (opsbook_require_guard) and this run has no receipt of it. {FROM_ITS_BEGINNING}"

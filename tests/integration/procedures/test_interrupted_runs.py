@@ -24,7 +24,8 @@ from tests.chaos.disturbance import Reference, Verdict, judge_rerun, undisturbed
 from tests.support.audit import carried_out, changing, read_audit
 from tests.support.labs import Lab, running_lab
 from tests.support.playbooks import start_playbook
-from tests.support.procedures import PLAYBOOK, eventually, faults, maintain, maintenance_with, processes_of
+from tests.support.procedures import PLAYBOOK, faults, maintain, maintenance_with, processes_of
+from tests.support.waiting import eventually
 
 LABS = 3
 GRACE_SECONDS = 2.0

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.labs import Lab
+from tests.support.locks import lock_row
 from tests.support.playbooks import start_playbook
-from tests.support.procedures import eventually, lock_row, procedure
+from tests.support.procedures import procedure
+from tests.support.waiting import eventually
 
 READ = {"name": "Read the functions", "opsbook.runbooks.lambda_function_info": {
     "function_names": ["tiktok-commerce-report-mailer"]}}

@@ -15,7 +15,8 @@ import pytest
 from lab.accounts import SYSTEMS
 from tests.support.ailments import blocked_session, filled_queue, full_redis, ringing_alarm, sick_endpoint, sick_targets
 from tests.support.labs import Lab
-from tests.support.procedures import HEALTH_CHECK, Maintained, faults, inventory_altered, lock_row, maintain
+from tests.support.locks import lock_row
+from tests.support.procedures import HEALTH_CHECK, Maintained, faults, inventory_altered, maintain
 
 GATE = "Say whether the system is healthy"
 CHECKS = 15

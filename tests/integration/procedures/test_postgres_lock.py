@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from psycopg2.extras import RealDictCursor
 
-from tests.support.ailments import frozen_postgres, superuser
+from tests.support.ailments import frozen_postgres
 from tests.support.labs import Lab
+from tests.support.locks import lock_row
 from tests.support.playbooks import start_playbook
 from tests.support.procedures import (
     FRONT_MATTER,
     PLAYBOOK,
-    eventually,
     faults,
     inventory_altered,
     maintain,
     named,
     procedure,
 )
+from tests.support.waiting import eventually
 
 MEDIA = ("--limit", "media")
 LEASE_SECONDS = 4
@@ -36,7 +36,6 @@ DOWN: dict[str, dict[str, Any]] = {
     "refusing": {"reason": "Connection refused", "days": 90},
     "frozen": {"reason": "timeout expired", "days": 180},
 }
-ROW = "SELECT run, holder, fence, expires FROM public.opsbook_locks WHERE system = 'media'"
 
 
 @contextmanager
@@ -56,9 +55,9 @@ def test_a_second_run_waits_for_a_first_that_renews_and_a_third_takes_over_from_
     with slow_metrics(seeded_estate):
         first = start_playbook(seeded_estate, PLAYBOOK, *MEDIA, records=records / "1", capture=False)
         try:
-            held = eventually(lambda: lock_of_media(seeded_estate))
+            held = eventually(lambda: (row := lock_row(seeded_estate, "media")).get("run") and row)
             second = maintain(seeded_estate, records / "2", *MEDIA)
-            renewed = lock_of_media(seeded_estate)
+            renewed = lock_row(seeded_estate, "media")
             assert first.poll() is None
         finally:
             first.kill()
@@ -69,13 +68,13 @@ def test_a_second_run_waits_for_a_first_that_renews_and_a_third_takes_over_from_
     assert [task["task"] for task in second.record["tasks"] if task["status"] == "failed"] == [GUARD]
     assert second.changing(None) == []
     assert (renewed["run"], renewed["fence"]) == (held["run"], held["fence"])
-    assert renewed["expires"] > held["expires"] + LEASE_SECONDS / 2
+    assert float(renewed["expires"]) > float(held["expires"]) + LEASE_SECONDS / 2
 
     third = maintain(seeded_estate, records / "3", *MEDIA)
     assert third.status == 0, third.output
-    assert third.record["guard"][0]["lock"]["fence"] == held["fence"] + 1
+    assert third.record["guard"][0]["lock"]["fence"] == int(held["fence"]) + 1
     assert {change["outcome"] for change in third.record["changes"]} == {"done"}
-    assert lock_of_media(seeded_estate)["run"] == ""
+    assert lock_row(seeded_estate, "media")["run"] == ""
     assert [named(call) for call in third.calls if call["purpose"] == "control"] == []
 
 
@@ -110,16 +109,6 @@ def test_an_emergency_goes_on_without_the_lock_and_says_so(
     assert DOWN[down]["reason"] in guard["without_lock"]
     # Nobody waits long for a store in the middle of an outage.
     assert time.monotonic() - begun < 40
-
-
-def lock_of_media(lab: Lab) -> dict[str, Any]:
-    """The row of the media system; empty where there is none, or no table yet."""
-    with superuser(lab, "media") as connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute("SELECT to_regclass('public.opsbook_locks') AS there")
-        if cursor.fetchone()["there"] is None:
-            return {}
-        cursor.execute(ROW)
-        return dict(cursor.fetchone() or {})
 
 
 def _with_a_lock_that_is_down(variables: dict[str, Any]) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from tests.support.audit import carried_out, changing, read_audit
 from tests.support.labs import Lab
+from tests.support.locks import lock_row
 from tests.support.playbooks import start_playbook
-from tests.support.procedures import PLAYBOOK, eventually, lock_row, maintain, named, procedure
+from tests.support.procedures import PLAYBOOK, maintain, named, procedure
+from tests.support.waiting import eventually
 
 READ = {"name": "Read the functions", "opsbook.runbooks.lambda_function_info": {"function_names": ["tiktok-commerce-*"]}}
 

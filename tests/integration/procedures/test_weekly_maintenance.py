@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.labs import Lab
-from tests.support.procedures import SERVICES, Maintained, lock_row, maintain, procedure, received, titles
+from tests.support.locks import lock_row
+from tests.support.procedures import SERVICES, Maintained, maintain, procedure, received, titles
 
 SCREEN = 24
 

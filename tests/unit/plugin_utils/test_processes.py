@@ -8,11 +8,11 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
 
 import pytest
 
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.permit import process_started
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel's own signal")
 
@@ -31,13 +31,6 @@ FORKING = """
 """
 
 
-def until(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 5
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return condition()
-
-
 def launch(before: str = "pass") -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", textwrap.dedent(FORKING.format(before=before))], text=True,
                             stdout=subprocess.PIPE)
@@ -52,7 +45,7 @@ def test_a_worker_ends_with_its_launcher(how: signal.Signals) -> None:
         launcher.send_signal(how)
         launcher.wait()
 
-        assert until(lambda: not process_started(worker))
+        assert eventually(lambda: not process_started(worker), 5)
 
 
 def test_a_worker_whose_launcher_is_gone_already_does_not_begin() -> None:

@@ -323,7 +323,7 @@ def test_recovery_is_told_only_what_was_carried_out(timeout: float, carried_out:
 def test_nothing_is_recovered_when_all_is_well_or_only_checked(only_plan: bool) -> None:
     operation = Switches("a").operation(recover=lambda plan, evidence: pytest.fail("recovered"))
 
-    carry_out(operation, Run(), only_plan)
+    assert carry_out(operation, Run(), only_plan).recovery == ""
 
 
 def test_a_recovery_that_fails_is_told_beside_what_it_was_for() -> None:

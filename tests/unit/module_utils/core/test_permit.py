@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.core.permit impor
 )
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.lease import digest_token
 from tests.support.clocks import ScriptedClock
+from tests.support.waiting import eventually
 
 RECEIPT = {
     "system": "commerce", "token": "canary-token", "store": {"table": "locks", "lease_seconds": 3.0}, "required": True}
@@ -196,20 +197,13 @@ def launcher() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def until(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 5
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return condition()
-
-
 def test_a_launcher_lives_until_it_is_killed(launcher: subprocess.Popen[bytes]) -> None:
     lives = launcher_check(launcher.pid, process_started(launcher.pid))
     assert lives()
     launcher.kill()
 
     # Nobody has waited for it: what is left of it, a zombie, is no living launcher.
-    assert until(lambda: not lives())
+    assert eventually(lambda: not lives(), 5)
 
 
 def test_a_stopped_launcher_still_lives(launcher: subprocess.Popen[bytes]) -> None:
@@ -257,7 +251,7 @@ def test_a_process_may_have_any_name(tmp_path: Path) -> None:
     shutil.copy(shutil.which("sleep") or "/bin/sleep", program)
     with subprocess.Popen([str(program), "60"]) as process:
         try:
-            assert until(lambda: f"({program.name[:15]})" in Path(f"/proc/{process.pid}/stat").read_text())
+            assert eventually(lambda: f"({program.name[:15]})" in Path(f"/proc/{process.pid}/stat").read_text(), 5)
             assert process_started(process.pid).isdigit()
         finally:
             process.kill()

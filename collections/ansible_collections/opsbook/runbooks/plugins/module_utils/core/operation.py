@@ -53,8 +53,8 @@ class Operation(Generic[State]):
     :param verify: reads the real system back, given what was collected and the changes that were carried out; runs
         also when there were none, since the run before may have died between apply and verify
     :param describe: plain data about the collected state for the result
-    :param apply_together: instead of `apply`, for a tool that makes all changes of a step in one go (terraform); answers
-        for each change in their order
+    :param apply_together: instead of `apply`, for a tool that makes all changes of a step in one go (terraform), or an
+        order of their own (the biggest table first, one connection at a time); answers for each change in their order
     :param recover: called with the changes that were carried out and the evidence, when anything failed; also when this
         run changed nothing, since what fails may have been begun by a run that died
     :param cleanup: always called last

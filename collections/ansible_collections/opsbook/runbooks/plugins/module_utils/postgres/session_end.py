@@ -25,7 +25,7 @@ from ..core.limits import Limits
 from ..core.operation import Operation, Outcome
 from ..core.run import Run
 from .connection import APPLICATION, Connect, opened, sql
-from .sessions import IDLE_IN_TRANSACTION
+from .sessions import CLIENTS, IDLE_IN_TRANSACTION, name_session
 
 KIND = "postgres-session"
 CANCEL_SECONDS = 5.0
@@ -78,9 +78,8 @@ class Candidate:
 
     @property
     def named(self) -> str:
-        """The session as messages name it."""
-        origin = ", ".join(part for part in (self.application, self.client) if part)
-        return f"pid {self.pid} of {self.user}@{self.database}" + (f" ({origin})" if origin else "")
+        """The session as messages and plans name it."""
+        return name_session(self.pid, self.user, self.database, self.application, self.client)
 
 
 def rules_of(options: Mapping[str, Any]) -> Rules:
@@ -250,8 +249,7 @@ _SEEN = """
  FROM pg_stat_activity
  CROSS JOIN LATERAL (SELECT CASE WHEN state = 'active' THEN query_start ELSE state_change END AS moment) AS moments
  LEFT JOIN pg_roles ON pg_roles.oid = usesysid
- WHERE pid <> pg_backend_pid() AND usename IS NOT NULL
-     AND (backend_type = 'client backend' OR (backend_type IS NULL AND datname IS NOT NULL))) AS seen
+ WHERE {clients}) AS seen
 """
 _CANDIDATES = """
 SELECT seen.*, pid IN (
@@ -272,4 +270,4 @@ _NOW = "SELECT state = %(state)s AND since = %(since)s FROM {seen} WHERE pid = %
 
 
 def _statement(text: str) -> Any:
-    return sql.SQL(text).format(seen=sql.SQL(_SEEN))
+    return sql.SQL(text).format(seen=sql.SQL(_SEEN).format(clients=sql.SQL(CLIENTS)))

@@ -57,8 +57,13 @@ class Session:
     @property
     def named(self) -> str:
         """The session as evidence names it."""
-        origin = ", ".join(part for part in (self.application, self.client) if part)
-        return f"pid {self.pid} of {self.user}@{self.database}" + (f" ({origin})" if origin else "")
+        return name_session(self.pid, self.user, self.database, self.application, self.client)
+
+
+def name_session(pid: int, user: str, database: str | None, application: str, client: str | None) -> str:
+    """A session as evidence, messages and plans name it."""
+    origin = ", ".join(part for part in (application, client) if part)
+    return f"pid {pid} of {user}@{database}" + (f" ({origin})" if origin else "")
 
 
 @dataclass(frozen=True)
@@ -166,7 +171,13 @@ SELECT current_setting('server_version'), pg_is_in_recovery(),
        coalesce(current_setting('reserved_connections', true), '0')::int
 """
 
-# Of processes whose type is hidden those with a user and a database are clients' sessions (or their parallel workers).
+CLIENTS = """
+pid <> pg_backend_pid() AND usename IS NOT NULL
+    AND (backend_type = 'client backend' OR (backend_type IS NULL AND datname IS NOT NULL))
+"""
+"""Clients' sessions, our own left out. Of processes whose type is hidden those with a user and a database are such (or their
+parallel workers)."""
+
 _SESSIONS = """
 SELECT pid, datname::text, usename::text, application_name, host(client_addr), state,
        wait_event_type || ': ' || wait_event,
@@ -178,8 +189,7 @@ FROM pg_stat_activity LEFT JOIN (
     SELECT pid, pg_blocking_pids(pid) AS blockers, extract(epoch FROM clock_timestamp() - min({since}))::float8 AS waiting
     FROM pg_locks WHERE NOT granted GROUP BY pid
 ) AS blocked USING (pid)
-WHERE pid <> pg_backend_pid() AND usename IS NOT NULL
-    AND (backend_type = 'client backend' OR (backend_type IS NULL AND datname IS NOT NULL))
+WHERE {clients}
 ORDER BY backend_start NULLS LAST, pid
 """
 
@@ -191,7 +201,7 @@ FROM pg_prepared_xacts ORDER BY prepared, gid
 
 def _sessions_query(version: int) -> Any:
     since = sql.Identifier("waitstart") if version >= WAIT_TIMES_SINCE else sql.SQL("NULL::timestamptz")
-    return sql.SQL(_SESSIONS).format(since=since)
+    return sql.SQL(_SESSIONS).format(since=since, clients=sql.SQL(CLIENTS))
 
 
 def _session(row: Sequence[Any]) -> Session:

@@ -105,11 +105,17 @@ def plan_upkeep(collected: Collected[Tables], need: Need, limits: Limits) -> Pla
 
 def why_needed(table: Table, need: Need) -> str:
     """Why a table needs work; empty where it does not."""
-    if need.verb == "analyze":
-        if table.partitioned or (table.analyzed is None and table.live):
-            # Nothing analyzes a partitioned table by itself.
-            return "" if table.analyzed else "never analyzed"
-        return _part(table.changed, table.live, need, "changed")
+    return _why_analyze(table, need) if need.verb == "analyze" else _why_vacuum(table, need)
+
+
+def _why_analyze(table: Table, need: Need) -> str:
+    # Autovacuum never analyzes a partitioned table, and the server counts no changes of it.
+    if table.analyzed is None and (table.live or table.partitioned):
+        return "never analyzed"
+    return "" if table.partitioned else _part(table.changed, table.live, need, "changed")
+
+
+def _why_vacuum(table: Table, need: Need) -> str:
     if table.partitioned:
         return ""
     if need.frozen_age and table.frozen_age >= need.frozen_age:
