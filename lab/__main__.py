@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import faults, lifecycle
+from lab.databases import load
 from lab.folders import DEFAULT_SETTINGS, LabError, lab_command, lab_folder
 from lab.terminal import complain, say
 
@@ -58,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     add("status", _status, "show a running lab").add_argument("--json", action="store_true", help="as JSON")
     add("reset", _reset, "bring a running lab back to its freshly seeded state")
     faults.add_commands(commands, common)
+    load.add_command(commands, common)
     return parser
 
 

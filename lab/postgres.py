@@ -44,7 +44,7 @@ _SERVER_SETTINGS = {
     "full_page_writes": "off",
     "synchronous_commit": "off",
     "shared_buffers": "32MB",
-    "max_connections": "50",
+    "max_connections": "120",
     "min_wal_size": "32MB",
     "shared_preload_libraries": "pg_stat_statements",
     "compute_query_id": "on",

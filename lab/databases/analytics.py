@@ -6,7 +6,7 @@ that it belongs to, and carries the dead rows of a clean-up.
 
 from __future__ import annotations
 
-from lab.databases.model import Database
+from lab.databases.model import Database, Traffic
 from lab.databases.streams import Stream, one_of
 
 _ACCOUNTS = 4000
@@ -83,7 +83,16 @@ _WORKLOAD = (
     ("SELECT status, duration_ms FROM job_executions WHERE job_id = 7 ORDER BY started_at DESC LIMIT 5", 3),
 )
 
+_TRAFFIC = (
+    Traffic("read", 7, f"\\set account random(1, {_ACCOUNTS})\n"
+            "SELECT captured_at, followers FROM metrics_snapshots WHERE account_id = :account "
+            "ORDER BY captured_at DESC LIMIT 50;"),
+    Traffic("insert", 2, f"\\set id random(1000000000, 1000000000000)\n\\set job random(1, {_JOBS})\n"
+            "INSERT INTO job_executions VALUES (:id, :job, 'success', 300, NULL, now());"),
+    Traffic("update", 1, "\\set id random(1, 18000)\nUPDATE alerts SET acknowledged = true WHERE id = :id;"),
+)  # fmt: skip
+
 ANALYTICS = Database(
     name="analytics", tables=_TABLES, standing=_STANDING, streams=_STREAMS, derived=(), indexes=_INDEXES, wear=_WEAR,
-    workload=_WORKLOAD, applications=(("backend-service", 3), ("job-scheduler", 1)),
+    workload=_WORKLOAD, applications=(("backend-service", 3), ("job-scheduler", 1)), traffic=_TRAFFIC,
 )  # fmt: skip

@@ -22,7 +22,7 @@ from psycopg2 import sql
 
 from lab.databases.analytics import ANALYTICS
 from lab.databases.media import MEDIA
-from lab.databases.model import KEEPER, MONITOR, Database
+from lab.databases.model import KEEPER, MONITOR, OPERATOR, Database
 
 DATABASES: Mapping[str, Database] = {database.name: database for database in (ANALYTICS, MEDIA)}
 
@@ -57,7 +57,10 @@ class Contents:
         """Make the pristine databases in an empty server; returns their folders."""
         until = _midnight(datetime.now(UTC))
         with connected(port, "postgres") as cursor:
-            cursor.execute(f"CREATE ROLE {MONITOR} IN ROLE pg_monitor; CREATE ROLE {KEEPER}")
+            cursor.execute(f"CREATE ROLE {MONITOR} IN ROLE pg_monitor; CREATE ROLE {KEEPER}; CREATE ROLE {OPERATOR} "
+                           "IN ROLE pg_monitor, pg_signal_backend")
+            if cursor.connection.server_version >= _READS_ALL_SINCE:
+                cursor.execute(f"GRANT pg_read_all_data TO {OPERATOR}")
             for system in self.systems:
                 cursor.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(system)))
                 cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_pristine(system))))
@@ -78,9 +81,11 @@ class Contents:
         """Make the databases anew from the pristine ones, as of this minute; the roles with them."""
         now = datetime.now(UTC)
         with connected(port, "postgres") as cursor:
-            for role in (MONITOR, KEEPER, *self.systems):
+            for role in (MONITOR, OPERATOR, KEEPER, *self.systems):
                 cursor.execute(_ROLE.format(role=sql.Identifier(role), password=sql.Literal(passwords[role])))
                 _leave_other_roles(cursor, role)
+            cursor.execute(sql.SQL("GRANT {} TO {operator}; ALTER ROLE {operator} CREATEDB").format(
+                sql.SQL(", ").join(sql.Identifier(system) for system in self.systems), operator=sql.Identifier(OPERATOR)))
             for system in self.systems:
                 names = {"name": sql.Identifier(system), "pristine": sql.Identifier(_pristine(system))}
                 cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {name} WITH (FORCE)").format(**names))
@@ -98,7 +103,7 @@ class Contents:
     def _fill_one(self, cursor: Any, database: Database, until: datetime) -> None:
         cursor.execute("CREATE EXTENSION pg_stat_statements")
         # What everybody may do anyway. A role that something was granted to stays when the server is emptied.
-        cursor.execute(f"GRANT USAGE ON SCHEMA public TO {MONITOR}")
+        cursor.execute(f"GRANT USAGE ON SCHEMA public TO {MONITOR}, {OPERATOR}")
         _run(cursor, RUN_LOCK, until, until)
         cursor.execute(sql.SQL("GRANT CREATE ON SCHEMA public TO {0}; SET ROLE {0}").format(sql.Identifier(database.name)))
         _run(cursor, [*database.tables, *database.standing], until, until)
@@ -152,6 +157,8 @@ _SHED_LOG = (
     "ALTER SYSTEM SET max_wal_size = '32MB'", "SELECT pg_reload_conf()", "SELECT pg_switch_wal()", "CHECKPOINT",
     "ALTER SYSTEM RESET max_wal_size",
 )  # fmt: skip
+_READS_ALL_SINCE = 140000
+_STANDING = {MONITOR: ("pg_monitor",), OPERATOR: ("pg_monitor", "pg_signal_backend", "pg_read_all_data")}
 _ROLE = sql.SQL(f"ALTER ROLE {{role}} {_ATTRIBUTES} PASSWORD {{password}}; ALTER ROLE {{role}} RESET ALL")
 
 
@@ -161,9 +168,9 @@ def _run(cursor: Any, statements: Sequence[str], since: datetime, until: datetim
 
 
 def _leave_other_roles(cursor: Any, role: str) -> None:
-    """Take back what somebody granted it; the monitor's own membership stays."""
+    """Take back what somebody granted it; memberships that it was made with stay."""
     cursor.execute("SELECT roleid::regrole::text FROM pg_auth_members WHERE member = %s::regrole "
-                   "AND roleid <> 'pg_monitor'::regrole", [role])  # fmt: skip
+                   "AND roleid::regrole::text <> ALL (%s)", [role, list(_STANDING.get(role, ()))])  # fmt: skip
     for (granted,) in cursor.fetchall():
         cursor.execute(sql.SQL("REVOKE {} FROM {} CASCADE").format(sql.SQL(granted), sql.Identifier(role)))
 

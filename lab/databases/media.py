@@ -6,7 +6,7 @@ none on what it is joined by, and `media_items` carries the dead rows of its sta
 
 from __future__ import annotations
 
-from lab.databases.model import Database
+from lab.databases.model import Database, Traffic
 from lab.databases.streams import Stream, number_at, one_of
 
 _USERS_A_DAY = 30
@@ -93,7 +93,16 @@ _WORKLOAD = (
     ("SELECT service, sum(cost) FROM cost_tracking WHERE user_id = 70000 GROUP BY service", 3),
 )
 
+_TRAFFIC = (
+    Traffic("read", 7, "\\set user random(60000, 80000)\n"
+            "SELECT id, kind, created_at FROM media_items WHERE user_id = :user ORDER BY created_at DESC LIMIT 20;"),
+    Traffic("insert", 2, "\\set id random(1000000000, 1000000000000)\n\\set user random(60000, 80000)\n"
+            "INSERT INTO search_history VALUES (:id, :user, 'beach', 3, 40, now());"),
+    Traffic("update", 1, "\\set id random(1, 124000)\n"
+            "UPDATE media_items SET processing_status = processing_status WHERE id = :id;"),
+)  # fmt: skip
+
 MEDIA = Database(
     name="media", tables=_TABLES, standing=(), streams=_STREAMS, derived=_DERIVED, indexes=_INDEXES, wear=_WEAR,
-    workload=_WORKLOAD, applications=(("media-api", 3), ("media-worker", 2)),
+    workload=_WORKLOAD, applications=(("media-api", 3), ("media-worker", 2)), traffic=_TRAFFIC,
 )  # fmt: skip

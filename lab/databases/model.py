@@ -9,8 +9,26 @@ from lab.databases.streams import Stream
 MONITOR = "opsbook_monitor"
 """The role that looks after the databases: sees all sessions, makes nothing, reads no rows."""
 
+OPERATOR = "opsbook_operator"
+"""The role that maintains the databases: acts as their owners, sees and ends sessions, reads all, makes scratch databases.
+No superuser, as on RDS."""
+
 KEEPER = "opsbook_lock"
 """The role that keeps the run lock: may read and write that one table, and may not make it."""
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """One kind of transaction that clients make all day.
+
+    :param name: of the kind, as figures show it
+    :param weight: how many of all are of it
+    :param script: in the words of pgbench: `\\set` and SQL
+    """
+
+    name: str
+    weight: int
+    script: str
 
 
 @dataclass(frozen=True)
@@ -26,6 +44,7 @@ class Database:
     :param wear: statements of ordinary use that leave dead rows behind
     :param workload: what its applications ask, each statement with how often, so that statistics are not empty
     :param applications: names of its applications, each with its number of open sessions
+    :param traffic: what `python -m lab load` does
     """
 
     name: str
@@ -37,3 +56,4 @@ class Database:
     wear: tuple[str, ...]
     workload: tuple[tuple[str, int], ...]
     applications: tuple[tuple[str, int], ...]
+    traffic: tuple[Traffic, ...]

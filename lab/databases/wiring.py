@@ -6,6 +6,7 @@ The supervisor starts the servers with `contents` and `redis_password`, notes th
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from lab import postgres, valkey
 from lab.databases.keyspace import LOGICAL, commands_of
-from lab.databases.model import KEEPER, MONITOR
+from lab.databases.model import KEEPER, MONITOR, OPERATOR
 from lab.folders import SECRETS, LabError, load_settings, read_json, write_json
 from lab.postgres_templates import Contents
 
@@ -29,7 +30,7 @@ def hosted(settings: Mapping[str, Any]) -> tuple[str, ...]:
 def new_passwords(settings: Mapping[str, Any]) -> dict[str, str]:
     """A random password for each role and for Redis; none where no system has databases."""
     systems = hosted(settings)
-    names = (*systems, MONITOR, KEEPER, REDIS) if systems else ()
+    names = (*systems, MONITOR, OPERATOR, KEEPER, REDIS) if systems else ()
     return {name: secrets.token_hex(24) for name in names}
 
 
@@ -74,12 +75,14 @@ def reset(folder: Path) -> None:
 
 
 def status(settings: Mapping[str, Any], passwords: Mapping[str, str], postgres_port: int, redis_port: int) -> dict[str, Any]:
-    """What a lab's status says of them: where, as whom those who look after them log in, and as whom the run lock."""
+    """What a lab's status says of them: where they are, logins to look, to maintain and to keep the run lock, programs."""
     systems = hosted(settings)
+    programs = str(postgres.find_installation(os.environ).bin) if systems else ""
     return {
         "postgres": {
             system: {"host": "127.0.0.1", "port": postgres_port, "database": system, "user": MONITOR,
-                     "password": passwords[MONITOR], "lock_user": KEEPER, "lock_password": passwords[KEEPER]}
+                     "password": passwords[MONITOR], "operator_user": OPERATOR, "operator_password": passwords[OPERATOR],
+                     "lock_user": KEEPER, "lock_password": passwords[KEEPER], "bin_dir": programs}
             for system in systems
         },
         "redis": {

@@ -13,6 +13,8 @@ import pytest
 import redis
 
 from lab.databases import wiring
+from lab.databases.contents import DATABASES
+from lab.databases.load import Load, Place
 from lab.folders import SECRETS, LabError, read_json
 from tests.support.databases import running_databases
 from tests.support.waiting import eventually
@@ -119,6 +121,38 @@ def test_the_monitor_sees_sessions_and_reads_no_rows(status: dict[str, Any]) -> 
     for statement in ("SELECT * FROM users", "CREATE TABLE public.another (id int)", "SELECT * FROM opsbook_locks"):
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             ask(status, "media", statement, *monitor)
+
+
+@pytest.mark.parametrize("system", ["analytics", "media"])
+def test_the_operator_does_what_the_owner_may_and_is_no_superuser(status: dict[str, Any], system: str) -> None:
+    place = status["postgres"][system]
+    operator = (place["operator_user"], place["operator_password"])
+    may = ("SELECT rolcreatedb AND NOT rolsuper AND pg_has_role('pg_monitor', 'usage') AND "
+           "pg_has_role('pg_signal_backend', 'usage') FROM pg_roles WHERE rolname = current_user")
+    assert ask(status, system, may, *operator) == [(True,)]
+    owned = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND NOT pg_has_role(tableowner, 'usage')"
+    assert ask(status, system, owned, *operator) == [(1,)], "all but the run lock's table"
+    assert ask(status, system, "SELECT count(*) FROM opsbook_locks", *operator) == [(0,)], "a dump reads that one too"
+
+
+@pytest.mark.parametrize("system", ["analytics", "media"])
+def test_a_load_reads_and_writes_and_says_how_long_it_waited(folder: Path, status: dict[str, Any], system: str) -> None:
+    database = DATABASES[system]
+    place = Place(status["postgres"][system]["port"], system, system, read_json(folder / SECRETS)["databases"][system])
+    with Load(place, database.traffic, clients=4, rate=200) as load:
+        assert not load.ended_within(2)
+
+    assert set(load.waits) == {one.name for one in database.traffic}
+    for waits in load.waits.values():
+        assert waits.done > waits.failed == 0
+        assert 0 < waits.median_ms <= waits.high_ms <= waits.longest_ms
+
+
+def test_a_load_that_can_do_nothing_says_why(status: dict[str, Any]) -> None:
+    place = Place(status["postgres"]["media"]["port"], "media", "media", "wrong")
+    refused = pytest.raises(LabError, match="password authentication failed")
+    with refused, Load(place, DATABASES["media"].traffic, clients=2) as load:
+        assert load.ended_within(30)
 
 
 @pytest.mark.parametrize("reset", [False, True])

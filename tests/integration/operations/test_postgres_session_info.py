@@ -20,7 +20,8 @@ STATEMENT = "canary_in_a_statement"
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with running_postgres(tmp_path_factory.mktemp("postgres"), max_prepared_transactions="5") as server:
+    with running_postgres(tmp_path_factory.mktemp("postgres"), max_connections="50",
+                          max_prepared_transactions="5") as server:
         server.execute(
             f"CREATE ROLE monitor LOGIN PASSWORD '{PASSWORD}' IN ROLE pg_monitor", "CREATE ROLE app LOGIN",
             f"CREATE ROLE stranger LOGIN PASSWORD '{PASSWORD}'", "CREATE TABLE shelf (id int)", "GRANT ALL ON shelf TO app",

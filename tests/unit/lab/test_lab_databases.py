@@ -12,10 +12,12 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.lease_st
 from lab.databases import wiring
 from lab.databases.contents import DATABASES, RUN_LOCK, Contents, contents_of
 from lab.databases.keyspace import commands_of
+from lab.databases.load import Waits, summary
 from lab.databases.streams import Stream, number_at, one_of, random_number
 from lab.folders import DEFAULT_SETTINGS
 from lab.valkey import encoded
 
+ROLES = ("opsbook_monitor", "opsbook_operator", "opsbook_lock")
 SINCE = datetime(2026, 11, 1, tzinfo=UTC)
 STREAM = Stream("clicks", 100, 30, {"id": "i", "chance": "{1}", "again": "{1} + {2}"})
 
@@ -59,9 +61,19 @@ def test_only_systems_with_databases_get_them(systems: list[str], hosted: tuple[
 
     assert wiring.hosted(chosen) == hosted
     assert bool(wiring.contents(chosen)) == bool(hosted)
-    assert set(wiring.new_passwords(chosen)) == ({*hosted, "opsbook_monitor", "opsbook_lock", "redis"} if hosted else set())
-    status = wiring.status(chosen, dict.fromkeys(["opsbook_monitor", "opsbook_lock", "redis"], "x"), 1, 2)
+    assert set(wiring.new_passwords(chosen)) == ({*hosted, *ROLES, "redis"} if hosted else set())
+    status = wiring.status(chosen, dict.fromkeys([*ROLES, "redis"], "x"), 1, 2)
     assert set(status["postgres"]) == set(status["redis"]) == set(hosted)
+
+
+@pytest.mark.parametrize(("took", "expected"), [
+    ([], Waits(0, 0, 0.0, 0.0, 0.0)),
+    (["failed"], Waits(0, 1, 0.0, 0.0, 0.0)),
+    (["1500"], Waits(1, 0, 1.5, 1.5, 1.5)),
+    (["failed", *(str(1000 * number) for number in range(200, 0, -1))], Waits(200, 1, 101.0, 199.0, 200.0)),
+])  # fmt: skip
+def test_waits_are_read_from_pgbenchs_lines(took: list[str], expected: Waits) -> None:
+    assert summary([["3", "7", one, "0", "1774000000", "5"] for one in took]) == expected
 
 
 def test_the_table_of_the_run_lock_is_the_one_that_its_store_would_make() -> None:
