@@ -62,7 +62,7 @@ def catalogue() -> str:
 |---|---|
 | Playbook | `{path}` |
 | Procedures | {', '.join(front['ids'])} |
-| Class | {front['class']} |
+| Class | {front['class']}{', at any time' if front.get('any_time') else ''} |
 | Changes things | {'yes' if front['changes'] else 'no'} |
 | Risk | {front['risk']} |
 | Usual duration | {front['duration']} |

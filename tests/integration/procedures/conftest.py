@@ -53,6 +53,20 @@ def seeded_estate(session_estate: Lab) -> Lab:
     return _as_seeded(session_estate)
 
 
+@pytest.fixture(scope="session")
+def session_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A lab of the two systems that have databases, which stays up for the session."""
+    with running_lab(tmp_path_factory.mktemp("databases") / "lab", ("analytics", "media")) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def databases(session_databases: Lab) -> Lab:
+    """These two systems, freshly seeded once for all tests of a file."""
+    session_databases.reset()
+    return session_databases
+
+
 def _as_seeded(lab: Lab) -> Lab:
     """Seeding five systems takes seconds: a lab in which no run has changed anything is left as it is.
 

@@ -25,7 +25,7 @@ def front(**given: Any) -> dict[str, Any]:
 
 
 def test_front_matter_gets_its_defaults() -> None:
-    assert validate_front_matter(FRONT) == {**FRONT, "parameters": {}}
+    assert validate_front_matter(FRONT) == {**FRONT, "any_time": False, "parameters": {}}
 
 
 @pytest.mark.parametrize("name", sorted(FRONT))
@@ -76,6 +76,11 @@ def test_an_unknown_parameter_is_refused_by_name(name: str) -> None:
 def test_every_unknown_parameter_is_named() -> None:
     with pytest.raises(Refused, match="unknown parameters: a, b"):
         validate_parameters(front(), {"b": 1, "a": 2})
+
+
+def test_words_that_were_not_quoted_are_named_with_the_way_to_do_it() -> None:
+    with pytest.raises(Refused, match="'connections left' belongs to no parameter.*needs quotes"):
+        validate_parameters(front(), {"override_reason": "no", "_raw_params": "connections left"})
 
 
 @pytest.mark.parametrize("given", [

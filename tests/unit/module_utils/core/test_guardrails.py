@@ -59,11 +59,13 @@ def test_another_account_is_refused(actual: str, said: str) -> None:
                      True, id="outside_with_a_reason"),
         pytest.param(ROUTINE, [WINDOW], [FREEZE], "asked by Ada", "change freeze: Black Friday, overridden: asked by Ada",
                      True, id="frozen_with_a_reason"),
+        pytest.param({**ROUTINE, "any_time": True}, [OTHER_WINDOW], [FREEZE], "",
+                     "at any time: it alters nothing that the system lives on", False, id="a_backup"),
         pytest.param(EMERGENCY, [OTHER_WINDOW], [FREEZE], "site down", "emergency: site down", True, id="emergency"),
     ],
 )
 def test_says_why_a_procedure_may_run(
-    procedure: dict[str, str], windows: list[Any], freezes: list[Any], reason: str, opening: str, overridden: bool
+    procedure: dict[str, Any], windows: list[Any], freezes: list[Any], reason: str, opening: str, overridden: bool
 ) -> None:
     found = opening_of(procedure, SATURDAY_NIGHT, windows, freezes, reason)
 

@@ -149,6 +149,9 @@ backups:
       description: How many backups can be restored. Of a table those of the last 35 days or of twice O(max_age), where that
         is longer; older ones only where there is no other. Of objects in S3 those that were listed and fit the pattern.
       type: int
+    total_size_bytes:
+      description: How much these objects in S3 hold together, in bytes; null of other sources.
+      type: int
 verdict:
   description: V(healthy), V(unhealthy), or V(unknown) where something could not be read or told.
   returned: always

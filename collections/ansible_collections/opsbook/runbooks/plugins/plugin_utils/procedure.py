@@ -18,6 +18,8 @@ FRONT_MATTER: dict[str, Any] = {
     "title": {"type": "str", "required": True},
     "purpose": {"type": "str", "required": True},
     "changes": {"type": "bool", "required": True},
+    # A routine that may run outside of windows and in a freeze, since it alters nothing that the system lives on: a backup.
+    "any_time": {"type": "bool", "default": False},
     "risk": {"type": "str", "choices": ["low", "medium", "high"], "required": True},
     "duration": {"type": "str", "required": True},
     "undo": {"type": "str", "required": True},
@@ -35,6 +37,8 @@ RUN_PARAMETERS: dict[str, Any] = {
 """What every procedure takes from the command line besides its own parameters."""
 
 AWX_PREFIXES = ("awx_", "tower_")
+RAW = "_raw_params"
+"""Where Ansible puts words of -e that have no name."""
 
 
 PARAMETER: dict[str, Any] = {
@@ -81,6 +85,9 @@ def validate_parameters(front: Mapping[str, Any], given: Mapping[str, Any]) -> d
     """
     spec = {**RUN_PARAMETERS, **front["parameters"]}
     own = {name: value for name, value in given.items() if not name.startswith(AWX_PREFIXES)}
+    if RAW in own:
+        raise Refused("start the procedure", str(front["title"]), f"{own[RAW]!r} belongs to no parameter",
+                      "A value with blanks needs quotes of its own: -e 'override_reason=\"two words\"'.")
     unknown = sorted(set(own) - set(spec))
     if unknown:
         raise Refused("start the procedure", str(front["title"]), f"unknown parameters: {', '.join(unknown)}",

@@ -46,6 +46,7 @@ class Source:
     :param older: how many more there are that were counted only
     :param max_age: how old the newest may be; None: as for every other source
     :param may_be_empty: whether a backup of 0 bytes can be right, as that of an empty table
+    :param size: bytes of all that were counted; None where that is not told
     :param listed_after: where the listing began, and what is older was left out; empty where all were listed
     """
 
@@ -57,6 +58,7 @@ class Source:
     max_age: timedelta | None = None
     may_be_empty: bool = False
     listed_after: str = ""
+    size: int | None = None
 
     @property
     def resource(self) -> str:
@@ -118,6 +120,7 @@ def _described(source: Source, now: datetime) -> dict[str, Any]:
         "exists": source.exists,
         "newest": _described_backup(source.backups[0], now) if source.backups else None,
         "count": len(source.backups) + source.older,
+        "total_size_bytes": source.size,
     }
 
 

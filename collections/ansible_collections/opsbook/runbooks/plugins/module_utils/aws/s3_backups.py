@@ -104,15 +104,16 @@ def collect_object_backups(
 
 def _source(connect: Connect, place: Objects, first_key: str) -> Source:
     client = connect("s3")
-    count = 0
+    count = size = 0
 
     def backups() -> Iterator[Backup]:
-        nonlocal count
+        nonlocal count, size
         for entry in _entries(client, place, first_key):
             name = entry["Key"].rpartition("/")[2]
             # What stands for a folder has no name: it holds nothing and is no backup.
             if name and fnmatch.fnmatchcase(name, place.pattern):
                 count += 1
+                size += int(entry.get("Size") or 0)
                 yield _backup(place.bucket, entry, client.meta.partition)
 
     try:
@@ -122,7 +123,7 @@ def _source(connect: Connect, place: Objects, first_key: str) -> Source:
             raise
         return Source(SOURCE_TYPE, place.name, exists=False, max_age=place.max_age)
     return Source(SOURCE_TYPE, place.name, backups=tuple(newest), older=count - len(newest), max_age=place.max_age,
-                  listed_after=first_key)
+                  listed_after=first_key, size=size)
 
 
 def _entries(client: Any, place: Objects, first_key: str) -> Iterator[Mapping[str, Any]]:

@@ -61,7 +61,7 @@ def opening_of(
     """Whether a procedure may run at this moment, and why.
 
     An emergency skips windows and freezes but needs a reason; a routine needs an open window and no freeze, or a
-    reason to override them. No declared window means any time.
+    reason to override them, unless it says of itself that it may run at any time. No declared window means any time.
 
     :raises Refused: when it may not run now
     """
@@ -72,6 +72,8 @@ def opening_of(
             raise Refused("run an emergency procedure", name, "no reason is given",
                           'Add -e override_reason="..."; it is kept in the record.')
         return Opening(f"emergency: {override_reason}", True)
+    if procedure.get("any_time"):
+        return Opening("at any time: it alters nothing that the system lives on", False)
     frozen = freeze_at(now, freezes)
     inside = not windows or any(parse_window(window).contains(now) for window in windows)
     if inside and not frozen:
