@@ -13,7 +13,7 @@ _BACKUPS = Bucket(
     "media-search-backups",
     versioned=True,
     dumps=(
-        Dumps("postgres/media-%Y%m%d-%H%M.dump", hours=6, count=140, megabytes=310),
+        Dumps("postgres/media-%Y%m%d-%H%M.dump", hours=6, count=140, megabytes=15),
         Dumps("media/media-files-%Y%m%d.tar", hours=24, count=35, megabytes=5200, newest_hours=7),
     ),
 )

@@ -68,7 +68,7 @@ def test_a_changing_module_bounds_how_much_it_may_change(name: str) -> None:
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_is_named_by_a_resource_and_a_verb_or_info(name: str) -> None:
     verbs = {"info", "check", "deploy", "prune", "rotate", "retention", "apply", "gate", "release", "terminate", "vacuum",
-             "analyze"}
+             "analyze", "dump", "test", "reindex", "view"}
     assert name in {"guard", "notify"} or name.rpartition("_")[2] in verbs
 
 

@@ -131,6 +131,7 @@ def test_a_name_that_no_table_has_is_a_gap_and_no_list_means_none(do: Do) -> Non
     assert absent["failed"]
     assert "there is no such table" in str(absent["coverage"]["missing"])
     assert (none["changed"], none.get("failed", False)) == (False, False)
+    assert not do("vacuum", login_db="template1").get("failed"), "all of none is none"
 
 
 @pytest.mark.usefixtures("tables")
@@ -142,3 +143,38 @@ def test_a_partitioned_table_that_was_never_analyzed_is(postgres: Postgres, do: 
 
     assert worked_on(first) == ["parent"]
     assert not do("analyze", tables=["parent"])["changed"]
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_table_is_written_anew_only_when_asked_and_gives_its_space_back(postgres: Postgres, do: Do) -> None:
+    postgres.execute(f'VACUUM ANALYZE "{LONGEST}"')
+    before = len(postgres.log)
+    checked = do("vacuum", check_mode=True, tables=[LONGEST], full=True)
+    said = postgres.log[before:]
+    size = "SELECT pg_relation_size('\"" + LONGEST + "\"')"
+    full = postgres.execute(size)[0][0]
+    first, second = (do("vacuum", tables=[LONGEST], full=True) for _ in range(2))
+
+    assert "ACCESS EXCLUSIVE" in checked["changes"][0]["summary"]
+    assert "VACUUM" not in said
+    assert not first.get("failed"), first["msg"]
+    assert postgres.execute(size)[0][0] < 0.6 * full
+    assert first["evidence"][0]["actual"]["bytes_after"] < first["evidence"][0]["actual"]["bytes_before"]
+    assert worked_on(second) == []
+    assert not second["changed"]
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_rewrite_that_is_kept_waiting_changes_nothing_and_names_its_table(postgres: Postgres, do: Do) -> None:
+    postgres.execute(f'VACUUM ANALYZE "{LONGEST}"', f'VACUUM ANALYZE "{ODD.replace(chr(34), chr(34) * 2)}"')
+    holder = postgres.connect("postgres")
+    with holder.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute(f'SELECT count(*) FROM "{LONGEST}"')
+        result = do("vacuum", tables=[LONGEST, ODD, "stranger"], full=True, lock_timeout=1)
+    holder.close()
+
+    assert [entry["resource"].rpartition(".")[2] for entry in result["failed_resources"]] == [LONGEST]
+    assert [change["applied"] for change in result["changes"] if change["resource"].endswith(ODD)] == [True]
+    assert [gap["resource"].rpartition(".")[2] for gap in result["coverage"]["missing"]] == ["stranger"]
+    assert len(do("vacuum", tables=[LONGEST], full=True)["changes"]) == 1

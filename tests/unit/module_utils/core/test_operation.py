@@ -48,6 +48,10 @@ class Heard:
     def write(self, event: str, **fields: Any) -> None:
         self.events.append((event, fields.get("resource") or fields["change"]["resource"]))
 
+    def write_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        for event, fields in events:
+            self.write(event, **fields)
+
 
 def failing(**errors: BaseException) -> Callable[[Change], None]:
     """Let the switches of these names fail to turn on."""

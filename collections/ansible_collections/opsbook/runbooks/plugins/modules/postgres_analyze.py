@@ -11,7 +11,7 @@ short_description: Analyze the tables of a PostgreSQL database that need it
 description:
   - Renews the planner's statistics of tables that have changed much since, and of tables and partitioned tables that were
     never analyzed. Readers and writers go on meanwhile.
-  - Tables are worked on side by side, each on a connection of its own, the biggest first.
+  - Tables are worked on side by side, on as many connections as O(parallel) says, the biggest first.
   - A table that needs work and that the role has no right to is kept, and RV(coverage) names it; PostgreSQL itself would
     skip it with a warning and report success.
 options:

@@ -14,7 +14,8 @@ description:
   - The space of dead rows is free for new rows of the same table. None is given back to the file system, but for empty
     pages at the end of a table.
   - A vacuum after which dead rows are left, since an old transaction can still see them, is a failure that says so.
-  - Tables are worked on side by side, each on a connection of its own, the biggest first.
+  - Tables are worked on side by side, on as many connections as O(parallel) says, the biggest first.
+  - With O(full=true) tables are written anew instead, which gives space back, and locks out all who use them meanwhile.
   - A table that needs work and that the role has no right to is kept, and RV(coverage) names it; PostgreSQL itself would
     skip it with a warning and report success.
 options:
@@ -32,7 +33,8 @@ options:
     default: 1000
   minimum_percent:
     description:
-      - And when these are at least as much of all its rows.
+      - And when these are at least as much of all its rows. With O(full=true), the part of a table, without its indexes,
+        that is wasted, and O(minimum_rows) does not count.
     type: float
     default: 10.0
   maximum_frozen_age:
@@ -41,6 +43,28 @@ options:
         out.
     type: int
     default: 150000000
+  analyze:
+    description:
+      - Renew the statistics of the tables that are vacuumed in the same go, which reads them once instead of twice. Not with
+        O(full=true).
+    type: bool
+    default: false
+  full:
+    description:
+      - Write the tables and their indexes anew (C(VACUUM FULL)), the smallest first and one after the other. Each table has
+        to be named, no patterns.
+      - The lock (C(ACCESS EXCLUSIVE)) keeps out readers and writers until a table is done, and whoever comes while it is
+        waited for, at most O(lock_timeout).
+      - A table needs room for what is left of it, with its indexes, beside what it takes until then. Check mode says how
+        much.
+      - How much is wasted is measured by the extension C(pgstattuple), and estimated from statistics where there is none.
+    type: bool
+    default: false
+  free_space:
+    description:
+      - How much is free where the server keeps its data, as V(20GB), which PostgreSQL does not tell. With O(full=true), a
+        table that needs more is refused before anything is changed.
+    type: bytes
   max_affected:
     description:
       - How many tables one run may work on, as a count or as a percentage of the chosen tables. Counted over the whole run,
@@ -53,7 +77,6 @@ notes:
     later).
   - O(lock_timeout) bounds how long the lock of a table is waited for, O(wait_timeout) how long all takes.
     O(statement_timeout) holds for what is read only.
-  - C(VACUUM FULL), which locks a table against all and needs room for a second one, is not done here.
   - Not through a pooler in transaction mode, since the time-outs are the session's.
 seealso:
   - module: opsbook.runbooks.postgres_analyze
@@ -85,6 +108,17 @@ EXAMPLES = r"""
     login_db: media
     tables: [billing.*]
   check_mode: true
+
+- name: Give back what a clean-up has left, with readers and writers locked out
+  opsbook.runbooks.postgres_vacuum:
+    login_host: db.media.example
+    login_user: opsbook_operator
+    login_password: "{{ media_operator_password }}"
+    login_db: media
+    tables: [search_history]
+    full: true
+    minimum_percent: 30
+    free_space: 20GB
 """
 
 RETURN = r"""
@@ -99,7 +133,7 @@ changes:
       type: str
       sample: postgres-table:db.media.example:5432/media:public.media_items
     action:
-      description: What is done to it.
+      description: V(vacuum), V(vacuum_analyze) or V(rewrite).
       type: str
       sample: vacuum
     before:
@@ -128,7 +162,8 @@ plan_digest:
   returned: always
   type: str
 evidence:
-  description: When each table was last worked on, and what it still needs. Empty in check mode.
+  description: When each table was last worked on, and what it still needs; of one that was written anew, what it wastes now,
+    and its size before and after. Empty in check mode.
   returned: always
   type: list
   elements: dict
@@ -146,7 +181,15 @@ failed_resources:
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.adapter import run_operation
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.options import LIMITS, WAIT, max_affected
 from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.connection import POSTGRES, connector, place_of
+from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.table_rewrite import rewrite_tables, worth_of
 from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.table_upkeep import keep_up, need_of
+
+
+def operation(options, run):
+    connect, place, tables = connector(options), place_of(options), options["tables"]
+    if options["full"]:
+        return rewrite_tables(connect, run, place, tables, worth_of(options))
+    return keep_up(connect, run, place, tables, need_of("vacuum", options))
 
 
 def main():
@@ -156,9 +199,11 @@ def main():
             "minimum_rows": {"type": "int", "default": 1000},
             "minimum_percent": {"type": "float", "default": 10.0},
             "maximum_frozen_age": {"type": "int", "default": 150_000_000},
+            "analyze": {"type": "bool", "default": False},
+            "full": {"type": "bool", "default": False},
+            "free_space": {"type": "bytes"},
         }],
-        operation=lambda options, run: keep_up(
-            connector(options), run, place_of(options), options["tables"], need_of("vacuum", options)),
+        operation=operation,
     )
 
 

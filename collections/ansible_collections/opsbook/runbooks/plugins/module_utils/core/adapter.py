@@ -165,6 +165,9 @@ class _ScrubbedJournal:
     def write(self, event: str, **fields: Any) -> None:
         self._journal.write(event, **scrub(self._module, fields))
 
+    def write_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        self._journal.write_all([(event, scrub(self._module, dict(fields))) for event, fields in events])
+
 
 def _scrubbed_progress(module: AnsibleModule) -> Callable[[str], None]:
     if progress_sink is None:

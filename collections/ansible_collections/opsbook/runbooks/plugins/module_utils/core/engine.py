@@ -9,8 +9,8 @@ what was done.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from .change import Change, Plan
 from .coverage import Collected
@@ -90,18 +90,23 @@ def explained(error: Exception, attempted: str, resource: str) -> OperationError
 
 
 def _apply_one(operation: Operation[State], run: Run, change: Change) -> Outcome:
-    begun = _write_begin(run, change)
+    begun = uuid.uuid4().hex[:12]  # tells it from another of the same resource
+    _write(run, _begin(change, begun))
     try:
         outcome = operation.apply(change)
     except Exception as error:
-        _write_end(run, change, begun, error)
+        _write(run, _end(change, begun, error))
         # What the others did is not lost for it.
         raise explained(error, change.action, change.resource) from error
     except BaseException as error:
-        _write_end(run, change, begun, error)
+        _write(run, _end(change, begun, error))
         raise
-    _write_end(run, change, begun, outcome)
+    _write(run, _end(change, begun, outcome))
     return outcome
+
+
+def _write(run: Run, event: tuple[str, Mapping[str, Any]]) -> None:
+    run.journal.write(event[0], **event[1])
 
 
 def _apply_step(
@@ -111,7 +116,9 @@ def _apply_step(
         run.may_change()
     except OperationError as error:
         return [Done(change, None, error, started=False) for change in step]
-    begun = [_write_begin(run, change) for change in step]
+    # On disk together, before the first and after the last: a step may have hundreds of changes.
+    begun = [uuid.uuid4().hex[:12] for _change in step]
+    run.journal.write_all([_begin(change, one) for change, one in zip(step, begun)])
     try:
         outcomes = apply_together(step)
         if len(outcomes) != len(step):
@@ -119,30 +126,26 @@ def _apply_step(
     except OperationError as error:
         outcomes = [error] * len(step)
     except BaseException as error:
-        for change, one in zip(step, begun):
-            _write_end(run, change, one, error)
+        run.journal.write_all([_end(change, one, error) for change, one in zip(step, begun)])
         raise
-    for change, one, outcome in zip(step, begun, outcomes):
-        _write_end(run, change, one, outcome)
+    run.journal.write_all([_end(change, one, outcome) for change, one, outcome in zip(step, begun, outcomes)])
     return [Done(change, None, outcome) if isinstance(outcome, OperationError) else Done(change, outcome, None)
             for change, outcome in zip(step, outcomes)]
 
 
-def _write_begin(run: Run, change: Change) -> str:
-    """Write down that a change begins; the id tells it from another of the same resource."""
-    begun = uuid.uuid4().hex[:12]
-    run.journal.write("change_started", id=begun, change=change.as_dict())
-    return begun
+def _begin(change: Change, begun: str) -> tuple[str, Mapping[str, Any]]:
+    """What the journal says when a change begins."""
+    return "change_started", {"id": begun, "change": change.as_dict()}
 
 
-def _write_end(run: Run, change: Change, begun: str, end: Outcome | BaseException) -> None:
+def _end(change: Change, begun: str, end: Outcome | BaseException) -> tuple[str, Mapping[str, Any]]:
+    """What the journal says when a change has ended."""
     which = {"id": begun, "resource": change.resource, "action": change.action}
     if isinstance(end, Outcome):
-        run.journal.write("change_finished", detail=dict(end.detail), **which)
-        return
+        return "change_finished", {"detail": dict(end.detail), **which}
     known = isinstance(end, OperationError) and not isinstance(end, (OutcomeUnknown, Stopped))
-    run.journal.write("change_failed" if known else "change_unknown",
-                      error=end.message() if isinstance(end, OperationError) else type(end).__name__, **which)
+    said = end.message() if isinstance(end, OperationError) else type(end).__name__
+    return "change_failed" if known else "change_unknown", {"error": said, **which}
 
 
 def _note(outcomes: Sequence[Done[Change, Outcome]], report: Report) -> None:

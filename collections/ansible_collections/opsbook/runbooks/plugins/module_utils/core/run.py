@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Callable, Protocol, TypeVar
@@ -25,12 +25,18 @@ class Writes(Protocol):
     def write(self, event: str, **fields: Any) -> None:
         """Append one event, safely on disk when this returns."""
 
+    def write_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        """Append events that belong together, all safely on disk when this returns."""
+
 
 class NoJournal:
     """The journal of a library user who keeps none."""
 
     def write(self, event: str, **fields: Any) -> None:
         """Forget the event."""
+
+    def write_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        """Forget the events."""
 
 
 def utc_now() -> datetime:

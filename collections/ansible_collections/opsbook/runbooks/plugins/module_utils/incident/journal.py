@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -38,16 +38,26 @@ class Journal:
 
         :raises OSError: when it cannot be written; a changing run must not go on then
         """
-        entry = {"time": datetime.now(timezone.utc).isoformat(), "event": event, **self.context, **fields}
-        line = json.dumps(entry, sort_keys=True, default=str) + "\n"
+        self.write_all([(event, fields)])
+
+    def write_all(self, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        """Append events that belong together: a disk that is busy takes its time for each, and for all at once no longer.
+
+        :raises OSError: when they cannot be written; a changing run must not go on then
+        """
+        lines = "".join(self._line(event, fields) for event, fields in events)
         handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            content = (("\n" if _is_torn(handle) else "") + line).encode()
+            content = (("\n" if _is_torn(handle) else "") + lines).encode()
             if os.write(handle, content) != len(content):
                 raise OSError(errno.ENOSPC, "an event was written in part only", self.path)
             os.fsync(handle)
         finally:
             os.close(handle)
+
+    def _line(self, event: str, fields: Mapping[str, Any]) -> str:
+        entry = {"time": datetime.now(timezone.utc).isoformat(), "event": event, **self.context, **fields}
+        return json.dumps(entry, sort_keys=True, default=str) + "\n"
 
 
 def _is_torn(handle: int) -> bool:

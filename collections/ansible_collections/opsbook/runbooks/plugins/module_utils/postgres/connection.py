@@ -16,12 +16,12 @@ import os
 import socket
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Callable
 
 from ..core.errors import MissingLibrary, Refused
-from .errors import explain, explain_connecting, is_postgres
+from .errors import explain_connecting, explaining
 
 try:
     import psycopg2
@@ -133,10 +133,32 @@ def opened(connect: Connect, attempted: str, resource: str) -> Iterator[Any]:
     :param resource: on what
     :raises OperationError: for what the server refuses, and when it does not answer
     """
-    with _conversation(connect, connect.patience, attempted, resource) as cursor:
-        cursor.execute(connect.beginning)
+    with transactions(connect, attempted, resource) as begin, begin() as cursor:
         yield cursor
-        cursor.execute("COMMIT")
+
+
+@contextmanager
+def transactions(connect: Connect, attempted: str, resource: str) -> Iterator[Callable[[], AbstractContextManager[Any]]]:
+    """Transactions one after another on one connection, each as in `opened`. One that fails is the last.
+
+    :param attempted: what the statements inside do, for the message when one fails
+    :param resource: on what
+    :returns: `begin()`, a cursor for the length of a block, which is one transaction
+    :raises OperationError: for what the server refuses, and when it does not answer
+    """
+    connection = connect()
+
+    @contextmanager
+    def begin() -> Iterator[Any]:
+        with _watched(connection, connect.patience, attempted, resource) as cursor:
+            cursor.execute(connect.beginning)
+            yield cursor
+            cursor.execute("COMMIT")
+
+    try:
+        yield begin
+    finally:
+        connection.close()
 
 
 @contextmanager
@@ -162,23 +184,29 @@ def outside_transaction(connect: Connect, seconds: float, attempted: str, resour
 
 @contextmanager
 def _conversation(connect: Connect, patience: float, attempted: str, resource: str) -> Iterator[Any]:
-    """A cursor whose errors are explained; a server that says nothing for that long is hung up on."""
+    """A cursor on a connection of its own."""
     connection = connect()
+    try:
+        with _watched(connection, patience, attempted, resource) as cursor:
+            yield cursor
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _watched(connection: Any, patience: float, attempted: str, resource: str) -> Iterator[Any]:
+    """A cursor whose errors are explained; a server that says nothing for that long is hung up on."""
     line = socket.socket(fileno=os.dup(connection.fileno()))
     clock = threading.Timer(patience, _hang_up, [line])
     clock.daemon = True
     clock.start()
     try:
-        yield connection.cursor()
-    except Exception as error:
-        if not is_postgres(error):
-            raise
-        raise explain(error, attempted, resource) from error
+        with explaining(attempted, resource):
+            yield connection.cursor()
     finally:
         clock.cancel()
         clock.join()  # before the descriptor is given back: another connection may get its number
         line.close()
-        connection.close()
 
 
 def _hang_up(line: socket.socket) -> None:

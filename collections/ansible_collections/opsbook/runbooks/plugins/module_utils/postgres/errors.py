@@ -8,6 +8,9 @@ server's words alone. They are matched in English; in another language they stil
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from ..core.errors import Denied, Missing, OperationError, OutcomeUnknown
 
 INSUFFICIENT_PRIVILEGE = "42501"
@@ -90,6 +93,17 @@ _CONNECTING: tuple[tuple[tuple[str, ...], type[OperationError], str], ...] = (
     (NO_ANSWER, Unreachable, _REACH),
 )
 """What a failed connection's words mean, by kind; the first that fits."""
+
+
+@contextmanager
+def explaining(attempted: str, resource: str) -> Iterator[None]:
+    """Raise what PostgreSQL refuses inside the block as the OperationError that it is."""
+    try:
+        yield
+    except Exception as error:
+        if not is_postgres(error):
+            raise
+        raise explain(error, attempted, resource) from error
 
 
 def explain(error: BaseException, attempted: str, resource: str) -> OperationError:

@@ -4,11 +4,12 @@
 
 The seeds vacuum and analyze everything, need or not. PostgreSQL skips a table that the role has no right to with a mere
 warning and reports success: here such tables are gaps, and what was done is verified by the server's own counts. Both run
-outside of a transaction, on a connection a table, the biggest tables first so that the last one to end is a small one.
+outside of a transaction, side by side, the biggest tables first so that the last one to end is a small one.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,8 @@ from ..core.limits import Limits
 from ..core.operation import Operation, Outcome
 from ..core.run import Run
 from .connection import Connect, outside_transaction, sql
-from .tables import Table, Tables, collect_tables
+from .errors import explaining
+from .tables import Table, Tables, collect_tables, no_right
 
 REPORT_SECONDS = 15.0
 """How long the server may take to count what was done: statistics are reported with a delay."""
@@ -40,12 +42,19 @@ class Need:
     :param rows: at least so many dead rows (vacuum) or changed rows (analyze)
     :param percent: and at least so many of its rows
     :param frozen_age: vacuum also tables whose oldest row that is not frozen is as many transactions old
+    :param analyze: renew the statistics of what is vacuumed in the same go
     """
 
     verb: str
     rows: int
     percent: float
     frozen_age: int = 150_000_000
+    analyze: bool = False
+
+    @property
+    def action(self) -> str:
+        """What is done to a table."""
+        return "vacuum_analyze" if self.analyze else self.verb
 
 
 def need_of(verb: str, options: Mapping[str, Any]) -> Need:
@@ -53,7 +62,8 @@ def need_of(verb: str, options: Mapping[str, Any]) -> Need:
 
     :raises Refused: for a number that is none
     """
-    need = Need(verb, options["minimum_rows"], options["minimum_percent"], options.get("maximum_frozen_age") or 0)
+    need = Need(verb, options["minimum_rows"], options["minimum_percent"], options.get("maximum_frozen_age") or 0,
+                bool(options.get("analyze")))
     if need.rows < 1 or not 0 <= need.percent <= 100:
         raise Refused(f"{verb} tables", "minimum_rows, minimum_percent", f"{need.rows} rows, {need.percent:g} %",
                       "Give at least one row, and a percentage from 0 to 100.")
@@ -69,7 +79,7 @@ def keep_up(connect: Connect, run: Run, place: str, wanted: Sequence[str], need:
     return Operation(
         collect=lambda: collect_upkeep(connect, run, place, wanted, need),
         plan=lambda collected: plan_upkeep(collected, need, run.limits),
-        apply=lambda change: apply_upkeep(connect, run, change),
+        apply=lambda change: _alone(apply_biggest_first(connect, run, [change])),
         apply_together=lambda changes: apply_biggest_first(connect, run, changes),
         verify=lambda collected, plan: verify_upkeep(connect, run, place, collected, plan, need),
     )
@@ -78,9 +88,7 @@ def keep_up(connect: Connect, run: Run, place: str, wanted: Sequence[str], need:
 def collect_upkeep(connect: Connect, run: Run, place: str, wanted: Sequence[str], need: Need) -> Collected[Tables]:
     """Read the tables; one that needs work and that the role has no right to is a gap."""
     seen = collect_tables(connect, run, place, wanted)
-    reason = (f"{seen.state.role} may not {need.verb} it: it needs USAGE of the schema, and to own the table or the "
-              "database, or MAINTAIN on the table (PostgreSQL 17)")
-    denied = tuple(Gap(seen.state.resource(table), reason) for table in seen.state.tables
+    denied = tuple(Gap(seen.state.resource(table), no_right(need.verb)) for table in seen.state.tables
                    if not table.maintainable and why_needed(table, need))
     return Collected(seen.state, seen.now, merge_coverage([seen.coverage, Coverage((), denied)]))
 
@@ -97,9 +105,9 @@ def plan_upkeep(collected: Collected[Tables], need: Need, limits: Limits) -> Pla
         elif limits.protects(table.named):
             kept.append(Kept(resource, "protected"))
         else:
-            changes.append(Change(resource, need.verb, {"needs": need.verb}, {"needs": None},
-                                  f"{need.verb} {table.named}: {reason}", NO_UNDO[need.verb],
-                                  {"table": table, "verb": need.verb}))
+            changes.append(Change(resource, need.action, {"needs": need.verb}, {"needs": None},
+                                  f"{need.action.replace('_', ' and ')} {table.named}: {reason}", NO_UNDO[need.verb],
+                                  {"table": table}))
     return one_step(changes, kept, len(state.tables), "tables")
 
 
@@ -124,26 +132,48 @@ def _why_vacuum(table: Table, need: Need) -> str:
 
 
 def apply_biggest_first(connect: Connect, run: Run, changes: Sequence[Change]) -> list[Outcome | OperationError]:
-    """Work on all tables, as many at once as the run allows."""
-    order = sorted(changes, key=lambda change: -change.handle["table"].size)
-    done = {one.item.resource: one for one in run.each_change(lambda change: apply_upkeep(connect, run, change), order)}
-    return [_outcome(done[change.resource], change) for change in changes]
+    """Work on all tables, the next one on whichever connection is done first, as many connections as the run allows."""
+    waiting = deque(sorted(changes, key=lambda change: -change.handle["table"].size))
+    done: dict[str, Outcome | OperationError] = {}
+
+    def work_off(_number: int) -> None:
+        while waiting:
+            left = run.deadline - run.clock.monotonic()
+            with outside_transaction(connect, left, "work on tables", "a connection for upkeep") as cursor:
+                _take_turns(cursor, run, waiting, done)
+
+    lanes = run.each(work_off, range(min(run.workers, len(changes))))
+    closed = next((lane.error for lane in lanes if lane.error), None)
+    return [done.get(change.resource) or closed or _not_begun(change) for change in changes]
 
 
-def apply_upkeep(connect: Connect, run: Run, change: Change) -> Outcome:
+def _take_turns(cursor: Any, run: Run, waiting: deque[Change], done: dict[str, Outcome | OperationError]) -> None:
+    """Work on one table after another until there is none left, or the connection is lost."""
+    while waiting and not cursor.connection.closed:
+        try:
+            change = waiting.popleft()
+        except IndexError:  # another was faster
+            return
+        try:
+            run.may_change()
+            done[change.resource] = apply_upkeep(cursor, change)
+        except OperationError as error:
+            done[change.resource] = error
+
+
+def apply_upkeep(cursor: Any, change: Change) -> Outcome:
     """Vacuum or analyze one table.
 
+    :param cursor: outside of a transaction
     :raises OperationError: when it is refused, or skipped by the server with a warning
     """
     table: Table = change.handle["table"]
-    left = run.deadline - run.clock.monotonic()
-    name = sql.Identifier(table.schema, table.name)
-    statement = "VACUUM {}" if change.handle["verb"] == "vacuum" else "ANALYZE {}"
-    with outside_transaction(connect, left, f"{change.handle['verb']} a table", table.named) as cursor:
-        cursor.execute(sql.SQL(statement).format(name))
-        skipped = [notice.strip() for notice in cursor.connection.notices if notice.startswith("WARNING")]
+    del cursor.connection.notices[:]
+    with explaining(f"{change.action} a table", table.named):
+        cursor.execute(sql.SQL(_STATEMENTS[change.action]).format(sql.Identifier(table.schema, table.name)))
+    skipped = [notice.strip() for notice in cursor.connection.notices if notice.startswith("WARNING")]
     if skipped:
-        raise OperationError(f"{change.handle['verb']} a table", table.named, "; ".join(skipped),
+        raise OperationError(f"{change.action} a table", table.named, "; ".join(skipped),
                              "PostgreSQL skipped it: see the role's rights.")
     return Outcome(change.resource)
 
@@ -163,23 +193,30 @@ def verify_upkeep(
     patience = run.poll(first_delay=0.1, longest_delay=1.0)
     patience.deadline = min(patience.deadline, run.clock.monotonic() + REPORT_SECONDS)
     begun = collected.state.now
-    seen = patience.until(look, lambda tables: all(_since(tables.get(one), need.verb) > begun for one in planned),
+    seen = patience.until(look, lambda tables: all(_since(tables.get(one), need) > begun for one in planned),
                           lambda tables: "").seen
     return [_evidence(resource, seen.get(resource), begun, need) for resource in planned]
 
 
 def _evidence(resource: str, table: Table | None, begun: str, need: Need) -> Evidence:
-    done = _since(table, need.verb) > begun
+    since = _since(table, need)
+    done = since > begun
     still = why_needed(table, need) if table else ""
-    actual = {"last": _since(table, need.verb) or "never", "still": still or "nothing"}
+    actual = {"last": since or "never", "still": still or "nothing"}
     if still and done:
         # Rows that an old transaction can still see cannot go; the next vacuum does no better while it lasts.
         actual["reason"] = "an old transaction, a replication slot or a standby may still see them"
-    return Evidence(need.verb, resource, f"after {begun}, nothing left to do", actual, done and not still)
+    return Evidence(need.action, resource, f"after {begun}, nothing left to do", actual, done and not still)
 
 
-def _since(table: Table | None, verb: str) -> str:
-    return (table and (table.vacuumed if verb == "vacuum" else table.analyzed)) or ""
+def _since(table: Table | None, need: Need) -> str:
+    """Since when all that was to be done is done; empty for never."""
+    if table is None:
+        return ""
+    vacuumed, analyzed = table.vacuumed or "", table.analyzed or ""
+    if need.analyze:
+        return min(vacuumed, analyzed)
+    return vacuumed if need.verb == "vacuum" else analyzed
 
 
 def _part(rows: int, of: int, need: Need, what: str) -> str:
@@ -187,6 +224,14 @@ def _part(rows: int, of: int, need: Need, what: str) -> str:
     return f"{rows:,} of {of:,} rows {what} ({percent:.0f} %)" if rows >= need.rows and percent >= need.percent else ""
 
 
-def _outcome(done: Any, change: Change) -> Outcome | OperationError:
-    return done.error or done.answer or OperationError(
-        f"{change.handle['verb']} a table", change.resource, "it was not begun", "Run again.")
+def _alone(outcomes: Sequence[Outcome | OperationError]) -> Outcome:
+    if isinstance(outcomes[0], OperationError):
+        raise outcomes[0]
+    return outcomes[0]
+
+
+def _not_begun(change: Change) -> OperationError:
+    return OperationError(f"{change.action} a table", change.resource, "it was not begun", "Run again.")
+
+
+_STATEMENTS = {"vacuum": "VACUUM {}", "vacuum_analyze": "VACUUM (ANALYZE) {}", "analyze": "ANALYZE {}"}

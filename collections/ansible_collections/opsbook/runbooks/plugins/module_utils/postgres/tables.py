@@ -18,6 +18,7 @@ from ..core.run import Run
 from .connection import Connect, opened, sql
 
 KIND = "postgres-table"
+ALL = "*"
 MAINTAIN_SINCE = 170000
 """The version that first had the privilege MAINTAIN."""
 
@@ -88,8 +89,16 @@ def collect_tables(connect: Connect, run: Run, place: str, wanted: Sequence[str]
         cursor.execute(_statement(cursor.connection.server_version))
         tables = tuple(Table(*row) for row in cursor.fetchall())
     chosen = tuple(table for table in tables if any(fits(table, name) for name in wanted))
-    absent = tuple(name for name in dict.fromkeys(wanted) if not any(fits(table, name) for table in tables))
+    # All of none is no mistake, as a name that nothing has is.
+    absent = tuple(name for name in dict.fromkeys(wanted)
+                   if name != ALL and not any(fits(table, name) for table in tables))
     return Collected(Tables(place, role, now, chosen, absent), run.now(), _coverage(place, absent))
+
+
+def no_right(verb: str) -> str:
+    """Why the role may not vacuum, analyze or rebuild a table that is not maintainable."""
+    return (f"the role may not {verb} it: it needs USAGE of the schema, and to own the table or the database, or MAINTAIN "
+            "on the table (PostgreSQL 17)")
 
 
 def fits(table: Table, wanted: str) -> bool:
