@@ -80,7 +80,7 @@ def test_what_does_nothing_is_ended_and_nothing_else(databases: Lab, records: Pa
 def test_with_no_connection_left_the_services_that_hold_them_are_restarted(
     databases: Lab, records: Path, restart: str
 ) -> None:
-    """Not even the operator gets in: what the pool's owner is, the inventory knows. Restarted, it lets go of its sessions."""
+    """Not even the operator gets in: what holds the pool, the inventory knows. Restarted, it lets go."""
     before = len(read_audit(databases.folder))
     with leaked(databases, "analytics", None) as sessions:
         gives_up = threading.Event()

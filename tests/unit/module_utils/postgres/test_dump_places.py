@@ -15,12 +15,12 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.dump_fil
 from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.dump_places import (
     Folder,
     check_workspace,
-    files_of,
     leftovers,
     place_of_dumps,
     remove_leftovers,
     working_path,
 )
+from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.local_files import files_of
 
 NAME = "media-20261121T080000Z.dump"
 NOW = datetime.now(UTC)

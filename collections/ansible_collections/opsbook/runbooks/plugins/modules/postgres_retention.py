@@ -11,7 +11,7 @@ short_description: Delete old rows of PostgreSQL tables by rules, while others w
 description:
   - Deletes the rows of tables that are older than a rule says, in batches that are transactions of their own, one table
     after another in the order of the rules.
-  - What is old is decided by the server's clock once, when the run begins. Rows that come in meanwhile are never touched.
+  - What is old is decided by the server's clock once, when the run begins. Rows that grow old meanwhile are not touched.
   - A run that was stopped or killed goes on where it was when it is started again. What was deleted stays deleted.
   - Between two batches it waits while a standby is too far behind or too many sessions are at work. A batch that takes
     longer than a second, or that somebody waited for, makes the next one half as large.
@@ -105,6 +105,7 @@ notes:
   - A partition is detached beside the work of others (C(CONCURRENTLY)) and dropped then, which waits for every
     transaction that uses the table, each for O(lock_timeout). One that was not waited for leaves the partition half
     detached, its rows out of sight, and the next run finishes it. A comment marks it until then.
+    Not through a pooler in transaction mode, since its time-outs are the session's.
   - Of a table with a default partition, and before PostgreSQL 14, dropping a partition locks the whole table against all
     (C(ACCESS EXCLUSIVE)) for a moment, and while it waits for that lock, at most for O(lock_timeout), others wait behind
     it.

@@ -24,18 +24,9 @@ from .archive import table_oids
 from .connection import Connect, opened
 from .dump_files import MANIFEST_SUFFIX, Dump, name_of, newest_good
 from .dump_manifest import Manifest
-from .dump_places import (
-    Place,
-    dumps_in,
-    files_of,
-    free_bytes,
-    leftovers,
-    remove_leftovers,
-    remove_local,
-    size_of,
-    working_path,
-)
+from .dump_places import Place, dumps_in, leftovers, remove_leftovers, working_path
 from .dump_plan import KIND, MIB, Source, Wanted, judge_newest, plan_dump
+from .local_files import files_of, free_bytes, remove_local, size_of
 from .programs import Program, client_environment, find_program, refuse_older, run_program
 from .table_contents import Contents, Relation, hold, read_contents, read_relations, snapshot
 

@@ -23,15 +23,8 @@ from ..core.errors import Missing, OperationError, Refused
 from ..core.run import Run
 from .dump_files import MANIFEST_SUFFIX, PROOF_SUFFIX, Dump
 from .dump_manifest import Manifest
-from .dump_places import (
-    Listing,
-    check_workspace,
-    explaining_files,
-    free_bytes,
-    listing_of,
-    remove_local,
-    working_path,
-)
+from .dump_places import Listing, check_workspace, listing_of, working_path
+from .local_files import explaining_files, free_bytes, remove_local
 
 MOST_OBJECTS = 20_000
 

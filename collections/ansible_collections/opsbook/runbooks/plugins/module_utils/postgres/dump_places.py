@@ -8,12 +8,10 @@ local folder meanwhile, the workspace.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -35,7 +33,8 @@ from .dump_files import (
     plain_host,
     strangers_of,
 )
-from .dump_manifest import File, Manifest
+from .dump_manifest import Manifest
+from .local_files import explaining_files, keep_names, remove_local, size_of
 
 DUMPS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
@@ -46,8 +45,6 @@ DUMPS: dict[str, Any] = {
     "bin_dir": {"type": "path"},
 }
 """Option specification of the modules that make and test dumps; documented in the fragment of the same name."""
-
-BLOCK = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -148,9 +145,9 @@ class Folder:
                 raise OperationError("keep a finished dump", f"{self.where}/{name}", "there is one of that name",
                                      "Another run made it in the same second; run again.")
             made.rename(self.path / name)
-            _keep_names(self.path)
+            keep_names(self.path)
             beside.rename(self.path / (name + MANIFEST_SUFFIX))
-            _keep_names(self.path)
+            keep_names(self.path)
 
     def note(self, name: str, text: str) -> None:
         """Write beside a dump that it was restored; an earlier note is replaced whole or not at all."""
@@ -201,17 +198,6 @@ def remove_leftovers(workspace: Path, prefix: str, now: datetime) -> list[str]:
     return leftovers(workspace, prefix, now)
 
 
-def files_of(run: Run, path: Path) -> tuple[File, ...]:
-    """The files of a dump with their checksums.
-
-    :raises Stopped: when nothing may go on
-    """
-    with explaining_files("read a dump", str(path)):
-        inside = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
-        return tuple(File("" if one == path else one.relative_to(path).as_posix(), one.stat().st_size, _sha256(run, one))
-                     for one in inside)
-
-
 def check_workspace(path: Path, option: str) -> Path:
     """A folder in which dumps can be made.
 
@@ -224,37 +210,6 @@ def check_workspace(path: Path, option: str) -> Path:
     if not os.access(path, os.W_OK | os.X_OK):
         raise Denied("use a folder for dumps", str(path), "nothing may be written there", f"See its rights, or {option}.")
     return path
-
-
-def free_bytes(path: Path) -> int:
-    """What is free on a folder's disk for us."""
-    return shutil.disk_usage(path).free
-
-
-def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder."""
-    return sum(one.stat().st_size for one in path.rglob("*") if one.is_file()) if path.is_dir() else path.stat().st_size
-
-
-def remove_local(path: Path) -> None:
-    """Remove a file or a folder; gone already is fine."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-@contextmanager
-def explaining_files(attempted: str, resource: str) -> Iterator[None]:
-    """Turn what the file system refuses inside the block into an OperationError that names what was attempted."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise Missing(attempted, resource, str(error), "Check the path.") from error
-    except PermissionError as error:
-        raise Denied(attempted, resource, str(error), "See the rights of the folder.") from error
-    except OSError as error:
-        raise OperationError(attempted, resource, str(error), "See the disk.") from error
 
 
 def place_of_dumps(options: Mapping[str, Any]) -> Place:
@@ -282,21 +237,3 @@ def _is_abandoned(workspace: Path, left: Leftover, now: datetime) -> bool:
     except FileNotFoundError:
         return False  # finished or removed meanwhile
     return now - datetime.fromtimestamp(written, timezone.utc) > ABANDONED_AFTER
-
-
-def _sha256(run: Run, path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            run.may_change()
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _keep_names(folder: Path) -> None:
-    """Wait until the folder's entries are on disk."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

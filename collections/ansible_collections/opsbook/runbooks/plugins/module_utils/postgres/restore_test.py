@@ -24,7 +24,8 @@ from .archive import without_extensions
 from .connection import Connect, opened
 from .dump_files import Dump
 from .dump_manifest import Manifest, Proof
-from .dump_places import Place, dumps_in, explaining_files, files_of, remove_leftovers, remove_local, working_path
+from .dump_places import Place, dumps_in, remove_leftovers, working_path
+from .local_files import explaining_files, files_of, remove_local
 from .programs import Program, client_environment, find_program, major_of, refuse_older, run_program
 from .restore_plan import Target, Trial, describe_trial, judge_dump, plan_trial, shown
 from .scratch import create_scratch, drop_scratch, inside, scratch_databases, scratch_name

@@ -120,8 +120,8 @@ def _rows(cursor: Any, target: Target, part: Part, tally: Tally) -> tuple[dict[s
               "space": f"about {freed:,} bytes are free for new rows of the table once it is vacuumed; none was given back "
                        "to the file system"}
     if left:
-        actual["reason"] = (f"{tally.held:,} rows are held by other sessions, or kept by a trigger" if tally.held
-                            else "rows came in that were old already")
+        actual["reason"] = ("other sessions hold them, or a trigger keeps them" if tally.held
+                            else "they came in meanwhile and were old already")
     return actual, not left
 
 

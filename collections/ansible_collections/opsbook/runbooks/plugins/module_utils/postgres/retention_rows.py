@@ -152,7 +152,7 @@ def _delete_stretch(cursor: Any, walk: _Walk, after: Place, until: Place) -> tup
 
 
 def _delete_next(cursor: Any, walk: _Walk, after: str) -> tuple[int, int, str]:
-    """Delete the next old rows that nobody holds; how many were met, how many of them are gone, and the last one's moment."""
+    """Delete the next old rows that nobody holds; how many were met, how many of them are gone, the last one's moment."""
     column = sql.Identifier("here", walk.target.rule.column)
     later = sql.SQL("{} >= {}").format(column, sql.Literal(after)) if after else sql.SQL("true")
     cursor.execute(sql.SQL(_DELETE_NEXT).format(
