@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from lab.estate.systems import ESTATES
-from tests.bench import calls, growth, health, procedure, tasks
+from tests.bench import calls, growth, health, procedure, tasks, upkeep, waits
 from tests.bench.document import DOCUMENT, write
 from tests.bench.estate import running_estate
 from tests.bench.report import AIMS, Table, ratio
@@ -18,20 +18,24 @@ from tests.support.labs import ROOT
 
 ONE_SYSTEM: dict[str, ModuleType] = {"tasks": tasks, "calls": calls, "procedure": procedure}
 ALL_SYSTEMS: dict[str, ModuleType] = {"health-check": health}
-GROWTH = "growth"
-PARTS = [*ONE_SYSTEM, *ALL_SYSTEMS, GROWTH]
+GROWTH, UPKEEP, WAITS = "growth", "upkeep", "waits"
+PARTS = [*ONE_SYSTEM, *ALL_SYSTEMS, GROWTH, UPKEEP, WAITS]
 
 
 def main() -> int:
     """Measure, print, and write where asked to."""
     options = _parser().parse_args()
-    measured: dict[str, list[Any]] = {}
+    measured: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="opsbook-bench-") as folder:
         for systems, parts in ((["commerce"], ONE_SYSTEM), (list(ESTATES), ALL_SYSTEMS)):
             chosen = {name: parts[name] for name in parts if name in options.parts}
             measured |= _in_turns(Path(folder) / str(len(systems)), systems, chosen, options.rounds)
         if GROWTH in options.parts:
             measured[GROWTH] = growth.measure(Path(folder))
+        if UPKEEP in options.parts:
+            measured[UPKEEP] = upkeep.measure(Path(folder) / UPKEEP, options.rounds)
+        if WAITS in options.parts:
+            measured[WAITS] = waits.measure(Path(folder) / WAITS)
     tables = _tables(measured)
     print("\n".join(table.as_text() for table in tables))
     if options.write:
@@ -64,7 +68,7 @@ def _in_turns(folder: Path, systems: list[str], parts: dict[str, ModuleType], ro
     return measured
 
 
-def _tables(measured: dict[str, list[Any]]) -> list[Table]:
+def _tables(measured: dict[str, Any]) -> list[Table]:
     aims, tables = Table(AIMS, ("what", "aim", "measured")), []
     if "tasks" in measured:
         tables.append(tasks.table(measured["tasks"]))
@@ -81,6 +85,12 @@ def _tables(measured: dict[str, list[Any]]) -> list[Table]:
         aims.rows.append(("the morning health check, times faster than the shell", "at least 10", times))
     if GROWTH in measured:
         tables += growth.tables(measured[GROWTH])
+    if UPKEEP in measured:
+        tables.append(upkeep.table(measured[UPKEEP]))
+        times = ratio(upkeep.times(measured[UPKEEP], "vacuumdb"))
+        aims.rows.append(("vacuum and analyze of 200 tables, vacuumdb's time by the operation's", "at least 1", times))
+    if WAITS in measured:
+        tables.append(waits.table(measured[WAITS]))
     if "calls" in measured:
         tables += calls.tables(measured["calls"])
     return [aims, *tables] if aims.rows else tables

@@ -1,14 +1,15 @@
-"""How long those who write have to wait while a million rows are deleted or an index is rebuilt: our way, and the naive one."""
+"""How long others wait while a million rows are deleted or an index is rebuilt: our way, and the naive one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 from lab.databases.load import Load, Place, Waits
 from lab.databases.model import Traffic
 from tests.bench.database import Database, running_database
-from tests.bench.measure import Cost
+from tests.bench.measure import Cost, Failed
 from tests.bench.report import Table
 
 ROWS = 2_000_000
@@ -24,12 +25,13 @@ TRAFFIC = (
     Traffic("update", 2, f"\\set id random(1, {ROWS})\nUPDATE events SET note = 'seen by the load' WHERE id = :id;"),
 )
 WRITERS = ("insert", "update")
+INDEX = "events_account_idx"
 NOTE = (
     "A table of {rows:,} rows, half of them past their time, with two indexes beside its key; {clients} clients make {rate} "
     "transactions a second, half of them reads, an update of any row in every five. Waits are counted from the moment that "
-    "a transaction was due (pgbench `-R`), so that those who queue up behind another are seen. Each way begins on a fresh copy, "
-    "with the disk asked for every commit (`fsync` on). Ours are plays of `postgres_retention` and `postgres_reindex`; the "
-    "naive ways are one `DELETE` and one `REINDEX INDEX`, sent by psql. Work is the seconds of the command."
+    "a transaction was due (pgbench `-R`), so that those who queue up behind another are seen. Each way begins on a fresh "
+    "copy, with the disk asked for every commit (`fsync` on). Ours are plays of `postgres_retention` and "
+    "`postgres_reindex`; the naive ways are one `DELETE` and one `REINDEX INDEX`, sent by psql. Work is the seconds of the command."
 )
 
 
@@ -68,23 +70,32 @@ def _one(database: Database, way: Callable[[Database], Cost] | None) -> tuple[Co
         load.ended_within(LEAD_SECONDS)
         cost = way(database) if way else None
         load.ended_within(LEAD_SECONDS if way else QUIET_SECONDS)
+    if way in (_retention, _delete) and (old := _old(database)):
+        raise Failed(f"{old} old rows are left")
     return cost, load.waits
+
+
+def _old(database: Database) -> int:
+    """Rows past their time, by whole days."""
+    with closing(database.server.connect(dbname="bench")) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM events WHERE created_at < now() - interval '91 days'")
+        return int(cursor.fetchone()[0])
 
 
 def _fill(database: Database) -> None:
     server = database.server
     server.execute("CREATE DATABASE pristine")
-    connection = server.connect(dbname="pristine")
-    for statement in (
+    statements = (
         "CREATE TABLE events (id bigserial, account int NOT NULL, note text NOT NULL, "
         "created_at timestamptz NOT NULL DEFAULT now())",
         "INSERT INTO events (account, note, created_at) SELECT 1 + g % 20000, md5(g::text), "
         f"now() - interval '180 days' + g * interval '180 days' / {ROWS} FROM generate_series(1, {ROWS}) AS g",
-        "ALTER TABLE events ADD PRIMARY KEY (id)", "CREATE INDEX events_account_idx ON events (account)",
+        "ALTER TABLE events ADD PRIMARY KEY (id)", f"CREATE INDEX {INDEX} ON events (account)",
         "CREATE INDEX events_created_at_idx ON events (created_at)", "VACUUM (ANALYZE) events", "CHECKPOINT",
-    ):
-        connection.cursor().execute(statement)
-    connection.close()
+    )
+    with closing(server.connect(dbname="pristine")) as connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
 
 
 def _retention(database: Database) -> Cost:
@@ -98,11 +109,11 @@ def _delete(database: Database) -> Cost:
 
 
 def _reindex(database: Database) -> Cost:
-    return database.play(database.task("postgres_reindex", login_db="bench", indexes=["events_account_idx"], wait_timeout=600))
+    return database.play(database.task("postgres_reindex", login_db="bench", indexes=[INDEX], wait_timeout=600))
 
 
 def _naive_reindex(database: Database) -> Cost:
-    return database.script('$PSQL -d bench -c "REINDEX INDEX events_account_idx"\n')
+    return database.script(f'$PSQL -d bench -c "REINDEX INDEX {INDEX}"\n')
 
 
 WAYS: dict[str, Callable[[Database], Cost] | None] = {

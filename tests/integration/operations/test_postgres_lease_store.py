@@ -167,7 +167,8 @@ def test_a_role_without_rights_is_denied_and_finds_no_free_lock(postgres: Postgr
 
 
 def test_the_documented_statements_are_all_that_the_lock_needs(postgres: Postgres, store: PostgresLeaseStore) -> None:
-    (statements,) = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "inventory.md").read_text(encoding="utf-8"), re.DOTALL)
+    page = (ROOT / "docs" / "inventory.md").read_text(encoding="utf-8")
+    statements, _operators = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
     assert CREATION.format(table="public.opsbook_locks").strip() in statements
     postgres.execute(statements)
     keeper = PostgresLeaseStore(connector(postgres.options(login_user="opsbook_lock")))

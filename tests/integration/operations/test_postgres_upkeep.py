@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lab.postgres import find_installation
 from tests.support.databases import Postgres, running_postgres
+from tests.support.labs import ROOT
 from tests.support.modules import run_module
 from tests.support.waiting import eventually
 
@@ -178,3 +183,40 @@ def test_a_rewrite_that_is_kept_waiting_changes_nothing_and_names_its_table(post
     assert [change["applied"] for change in result["changes"] if change["resource"].endswith(ODD)] == [True]
     assert [gap["resource"].rpartition(".")[2] for gap in result["coverage"]["missing"]] == ["stranger"]
     assert len(do("vacuum", tables=[LONGEST], full=True)["changes"]) == 1
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_table_that_is_locked_against_all_does_not_stand_before_the_others(postgres: Postgres, do: Do) -> None:
+    holder = postgres.connect("postgres")
+    with holder.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute(f'LOCK TABLE "{LONGEST}"')
+        result = do("vacuum", tables=MINE, lock_timeout=1)
+    holder.close()
+
+    assert [entry["resource"].rpartition(".")[2] for entry in result["failed_resources"]] == [LONGEST]
+    assert [change["applied"] for change in result["changes"] if change["resource"].endswith(ODD)] == [True]
+
+
+def test_the_documented_rights_are_all_that_maintenance_needs(postgres: Postgres, tmp_path: Path) -> None:
+    """docs/inventory.md says what to grant: with that each operation of maintenance sees and does all that it should."""
+    [statements] = [text for text in re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "inventory.md").read_text(), re.DOTALL)
+                    if "opsbook_operator" in text]
+    postgres.execute("CREATE ROLE media LOGIN", "CREATE DATABASE media OWNER media")
+    owner = postgres.connect("media", dbname="media")
+    owner.cursor().execute("CREATE TABLE items (id int PRIMARY KEY, at timestamptz NOT NULL)")
+    owner.cursor().execute("INSERT INTO items SELECT g, now() - g * interval '1 hour' FROM generate_series(1, 3000) AS g")
+    postgres.execute(statements)
+    as_operator = postgres.options(login_user="opsbook_operator", login_db="media", wait_timeout=60)
+    place = {"name": "media", "destination": str(tmp_path), "bin_dir": str(find_installation(os.environ).bin)}
+    rule = {"table": "items", "column": "at", "older_than": "90d"}
+    done = {name: run_module(f"postgres_{name}", {**as_operator, **options}) for name, options in {
+        "retention": {"rules": [rule]}, "vacuum": {"tables": ["*"], "minimum_rows": 1, "minimum_percent": 0},
+        "analyze": {"tables": ["*"]}, "reindex": {"indexes": ["items_pkey"]},
+        "view": {"name": "recent", "definition": "SELECT id FROM items"},
+        "session_terminate": {"idle": "1s", "users": ["media"]}, "dump": place, "restore_test": place,
+    }.items()}
+    owner.close()
+
+    assert {name: result["msg"] for name, result in done.items() if result.get("failed")} == {}
+    assert {name for name, result in done.items() if not result["changed"]} <= {"session_terminate"}

@@ -241,6 +241,22 @@ def test_a_tool_that_makes_all_changes_in_one_go_answers_for_each() -> None:
         "change_finished", "change_failed", "change_finished"]
 
 
+def test_changes_that_must_not_happen_at_once_are_made_in_turn() -> None:
+    journal = Heard()
+    operation = Switches("cab", failing(b=denied("b"))).operation(in_turn=lambda change: change.resource)
+    report = carry_out(operation, Run(journal=journal))
+
+    assert journal.events == [
+        ("change_started", "switch:a"), ("change_finished", "switch:a"), ("change_started", "switch:b"),
+        ("change_failed", "switch:b"), ("change_started", "switch:c"), ("change_finished", "switch:c")]
+    assert [entry["resource"] for entry in report.failures] == ["switch:b"]
+
+
+def test_an_operation_that_cannot_apply_is_a_defect_that_is_found() -> None:
+    with pytest.raises(ValueError, match="needs a way"):
+        carry_out(Switches("a").operation(apply=None), Run())
+
+
 def test_a_tool_that_is_not_permitted_to_begin_has_begun_nothing() -> None:
     journal = Heard()
     result = together(lambda step: pytest.fail("begun"), journal=journal, timeout=-1)

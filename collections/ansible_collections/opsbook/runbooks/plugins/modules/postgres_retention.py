@@ -11,7 +11,8 @@ short_description: Delete old rows of PostgreSQL tables by rules, while others w
 description:
   - Deletes the rows of tables that are older than a rule says, in batches that are transactions of their own, one table
     after another in the order of the rules.
-  - What is old is decided by the server's clock once, when the run begins. Rows that grow old meanwhile are not touched.
+  - What is old is decided by the server's clock once, when the run begins, in whole days of UTC. Rows of the day on which
+    O(rules[].older_than) ends stay, so that a run which is repeated the same day finds no more.
   - A run that was stopped or killed goes on where it was when it is started again. What was deleted stays deleted.
   - Between two batches it waits while a standby is too far behind or too many sessions are at work. A batch that takes
     longer than a second, or that somebody waited for, makes the next one half as large.

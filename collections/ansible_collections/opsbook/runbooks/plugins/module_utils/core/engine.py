@@ -65,11 +65,7 @@ def _apply_and_verify(
     operation: Operation[State], run: Run, collected: Collected[State], report: Report
 ) -> None:
     for step in report.plan.steps:
-        if operation.apply_together is not None:
-            outcomes = _apply_step(operation.apply_together, run, step)
-        else:
-            outcomes = run.each_change(lambda change: _apply_one(operation, run, change), step)
-        _note(outcomes, report)
+        _note(_apply_step(operation, run, step), report)
         if report.failures:
             break
     try:
@@ -81,6 +77,17 @@ def _apply_and_verify(
         _recover(operation.recover, run, report)
 
 
+def _apply_step(operation: Operation[State], run: Run, step: Sequence[Change]) -> list[Done[Change, Outcome]]:
+    if operation.apply_together is not None:
+        return _apply_together(operation.apply_together, run, step)
+    apply = operation.apply
+    if apply is None:
+        raise ValueError("an operation needs a way to apply its changes")
+    if operation.in_turn is not None:
+        return run.each_change(lambda change: _apply_one(apply, run, change), sorted(step, key=operation.in_turn), workers=1)
+    return run.each_change(lambda change: _apply_one(apply, run, change), step)
+
+
 def explained(error: Exception, attempted: str, resource: str) -> OperationError:
     """An error as it is, or a defect of the code as an error that names where it showed."""
     if isinstance(error, OperationError):
@@ -89,11 +96,11 @@ def explained(error: Exception, attempted: str, resource: str) -> OperationError
                           "This is a defect of the module; read the resource before trying again.")
 
 
-def _apply_one(operation: Operation[State], run: Run, change: Change) -> Outcome:
+def _apply_one(apply: Callable[[Change], Outcome], run: Run, change: Change) -> Outcome:
     begun = uuid.uuid4().hex[:12]  # tells it from another of the same resource
     _write(run, _begin(change, begun))
     try:
-        outcome = operation.apply(change)
+        outcome = apply(change)
     except Exception as error:
         _write(run, _end(change, begun, error))
         # What the others did is not lost for it.
@@ -109,7 +116,7 @@ def _write(run: Run, event: tuple[str, Mapping[str, Any]]) -> None:
     run.journal.write(event[0], **event[1])
 
 
-def _apply_step(
+def _apply_together(
     apply_together: Callable[[Sequence[Change]], Sequence[Outcome | OperationError]], run: Run, step: Sequence[Change]
 ) -> list[Done[Change, Outcome]]:
     try:

@@ -49,12 +49,13 @@ class Operation(Generic[State]):
 
     :param collect: reads the system, all pages, and says what it could not read
     :param plan: pure; decides, and refuses what is unsafe
-    :param apply: one atomic change, idempotent when repeated
+    :param apply: one atomic change, idempotent when repeated; None where `apply_together` makes them
     :param verify: reads the real system back, given what was collected and the changes that were carried out; runs
         also when there were none, since the run before may have died between apply and verify
     :param describe: plain data about the collected state for the result
-    :param apply_together: instead of `apply`, for a tool that makes all changes of a step in one go (terraform), or an
-        order of their own (the biggest table first, one connection at a time); answers for each change in their order
+    :param in_turn: the changes of a step one after another, sorted by this key, instead of side by side
+    :param apply_together: instead of `apply`, for a tool that makes all changes of a step in one go (terraform), or for
+        connections that several of them share; answers for each change in their order
     :param recover: called with the changes that were carried out and the evidence, when anything failed; also when this
         run changed nothing, since what fails may have been begun by a run that died
     :param cleanup: always called last
@@ -62,9 +63,10 @@ class Operation(Generic[State]):
 
     collect: Callable[[], Collected[State]]
     plan: Callable[[Collected[State]], Plan]
-    apply: Callable[[Change], Outcome]
+    apply: Callable[[Change], Outcome] | None
     verify: Callable[[Collected[State], Plan], Sequence[Evidence]]
     describe: Callable[[Collected[State]], Mapping[str, Any]] = lambda collected: {}
+    in_turn: Callable[[Change], Any] | None = None
     apply_together: Callable[[Sequence[Change]], Sequence[Outcome | OperationError]] | None = None
     recover: Callable[[Plan, Sequence[Evidence]], Recovery] | None = None
     cleanup: Callable[[], None] | None = None

@@ -92,9 +92,14 @@ class Run:
         """Do the work on each item at once, bounded, answers in the items' order. For reads."""
         return map_parallel(work, items, self.workers, on_stop=self.stop)
 
-    def each_change(self, work: Callable[[Item], Answer], items: Iterable[Item]) -> list[Done[Item, Answer]]:
-        """Like `each`, asking before every item whether it may still begin."""
-        return map_parallel(work, items, self.workers, self.may_change, self.stop)
+    def each_change(
+        self, work: Callable[[Item], Answer], items: Iterable[Item], workers: int | None = None
+    ) -> list[Done[Item, Answer]]:
+        """Like `each`, asking before every item whether it may still begin.
+
+        :param workers: how many at once, where it is not as many as the run allows
+        """
+        return map_parallel(work, items, workers or self.workers, self.may_change, self.stop)
 
     def stop(self) -> None:
         """No new change starts from here on, and waits end."""

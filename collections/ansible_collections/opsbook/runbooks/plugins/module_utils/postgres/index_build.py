@@ -12,7 +12,6 @@ Two rebuilds at once would each need room, and wait for each other's snapshots; 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from ..core.change import Change
@@ -28,18 +27,6 @@ CLEANING_SECONDS = 5.0
 
 AGAIN = "Run again: it is looked at anew."
 LONGER = "See what it waited for (postgres_session_info); raise wait_timeout where it only needs longer."
-
-
-def apply_in_order(connect: Connect, run: Run, place: str, changes: Sequence[Change]) -> list[Outcome | OperationError]:
-    """Drop what is to be dropped, which makes room, then rebuild; where most is wasted comes first."""
-    outcomes: dict[str, Outcome | OperationError] = {}
-    for change in sorted(changes, key=lambda change: (change.action != "drop", -change.handle["wasted"])):
-        try:
-            run.may_change()
-            outcomes[change.resource] = apply_build(connect, run, place, change)
-        except OperationError as error:
-            outcomes[change.resource] = error
-    return [outcomes[change.resource] for change in changes]
 
 
 def apply_build(connect: Connect, run: Run, place: str, change: Change) -> Outcome:

@@ -22,7 +22,7 @@ from ..core.operation import Operation
 from ..core.run import Run
 from .bloat import ESTIMATED, Bloat, Key, index_bloat
 from .connection import Connect
-from .index_build import apply_build, apply_in_order
+from .index_build import apply_build
 from .indexes import KIND, LEFTOVER, Index, Indexes, collect_indexes, leftovers, original_of
 
 MEBIBYTE = 1024 * 1024
@@ -95,7 +95,8 @@ def rebuild(connect: Connect, run: Run, place: str, rules: Rules) -> Operation[J
         collect=lambda: collect_judged(connect, run, place, rules),
         plan=lambda collected: plan_rebuild(collected, rules, run.limits),
         apply=lambda change: apply_build(connect, run, place, change),
-        apply_together=lambda changes: apply_in_order(connect, run, place, changes),
+        # What is dropped makes room; then where most is wasted comes first.
+        in_turn=lambda change: (change.action != "drop", -change.handle["wasted"]),
         verify=lambda collected, plan: verify_rebuild(connect, run, place, plan, rules),
     )
 

@@ -9,7 +9,7 @@ once. Tables are worked on one after another, in the order of the rules: foreign
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ..core.change import Change, Plan
@@ -22,7 +22,7 @@ from .connection import Connect, opened
 from .retention_counts import count_left, count_target, refuse_blind, refuse_cascades, size_of, with_references
 from .retention_partitions import drop_partition
 from .retention_plan import plan_retention
-from .retention_rows import Tally, delete_rows, unbegun
+from .retention_rows import Tally, delete_rows
 from .retention_rules import Brakes, Retention
 from .retention_tables import ROWS, Part, Target, Targets, read_targets
 from .tables import KIND
@@ -38,7 +38,8 @@ def retain(connect: Connect, run: Run, place: str, wanted: Retention) -> Operati
         collect=lambda: collect_retention(connect, run, place, wanted),
         plan=lambda collected: plan_retention(collected, wanted, run.limits),
         apply=lambda change: apply_retention(connect, run, change, wanted.brakes, tallies),
-        apply_together=lambda changes: apply_in_order(connect, run, changes, wanted.brakes, tallies),
+        # In the order of the rules: foreign keys may ask for it.
+        in_turn=lambda change: 0,
         verify=lambda collected, plan: verify_retention(connect, plan, tallies),
     )
 
@@ -60,24 +61,6 @@ def collect_retention(connect: Connect, run: Run, place: str, wanted: Retention)
     gaps = tuple(Gap(state.resource(part), part.obstacle) for target in held for part in target.parts
                  if part.obstacle and part.concerned)
     return Collected(state, run.now(), Coverage(tuple(f"{KIND}:{place}:{target.named}" for target in held), gaps))
-
-
-def apply_in_order(
-    connect: Connect, run: Run, changes: Sequence[Change], brakes: Brakes, tallies: dict[str, Tally]
-) -> list[Outcome | OperationError]:
-    """Work on one table after another; one that fails does not stop the others."""
-    outcomes: list[Outcome | OperationError] = []
-    for change in changes:
-        try:
-            run.may_change()
-        except OperationError as error:
-            outcomes.append(unbegun(error, change.resource))
-            continue
-        try:
-            outcomes.append(apply_retention(connect, run, change, brakes, tallies))
-        except OperationError as error:
-            outcomes.append(error)
-    return outcomes
 
 
 def apply_retention(

@@ -22,10 +22,11 @@ MARK = "opsbook retention: partition of "
 
 TYPES = {
     "timestamp with time zone": (
-        "timestamptz", """to_char((now() - make_interval(secs => {age})) AT TIME ZONE 'UTC',
+        "timestamptz", """to_char(date_trunc('day', (now() - make_interval(secs => {age})) AT TIME ZONE 'UTC'),
                                   'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""),
     "timestamp without time zone": (
-        "timestamp", """to_char((now() - make_interval(secs => {age}))::timestamp, 'YYYY-MM-DD"T"HH24:MI:SS.US')"""),
+        "timestamp", """to_char(date_trunc('day', (now() - make_interval(secs => {age}))::timestamp),
+                                'YYYY-MM-DD"T"HH24:MI:SS.US')"""),
     "date": ("date", "to_char((now() - make_interval(secs => {age}))::date, 'YYYY-MM-DD')"),
 }
 """Types of columns that hold a moment: the type's short name, and the moment before which a row is old."""
@@ -99,7 +100,10 @@ def column_of(cursor: Any, table: int, column: str) -> tuple[int, str] | None:
 
 
 def cutoff_of(cursor: Any, kind: str, seconds: float) -> str:
-    """The moment before which a row is old, by the server's clock at the transaction's beginning."""
+    """The moment before which a row is old: the beginning of a day, by the server's clock at the transaction's beginning.
+
+    Whole days, so that a run which is repeated finds the same rows old, and what was approved is still the same.
+    """
     cursor.execute(sql.SQL("SELECT " + TYPES[kind][1]).format(age=sql.Literal(seconds)))
     return str(cursor.fetchone()[0])
 

@@ -70,12 +70,12 @@ def delete_rows(connect: Connect, run: Run, target: Target, part: Part, brakes: 
             _again(walk, float(connect.options["lock_timeout"]))
     except OperationError as error:
         if not tally.deleted:
-            raise unbegun(error, part.named) from error
+            raise _unbegun(error, part.named) from error
         raise Stopped(ATTEMPTED, part.named, f"{error.reason}. {tally.deleted:,} of {part.old:,} rows were deleted before",
                       f"{error.advice} Run again: it goes on where it stopped.".strip()) from error
 
 
-def unbegun(error: OperationError, resource: str) -> OperationError:
+def _unbegun(error: OperationError, resource: str) -> OperationError:
     """An error before which nothing was changed; one that only says so may not read as if something was."""
     if not isinstance(error, Stopped):
         return error

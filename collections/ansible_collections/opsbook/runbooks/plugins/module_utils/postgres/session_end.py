@@ -19,7 +19,7 @@ from typing import Any
 from ..core.change import Change, Kept, Plan, no_undo, one_step
 from ..core.coverage import Collected, Coverage, Gap
 from ..core.durations import parse_duration, say_duration
-from ..core.errors import OperationError, Refused
+from ..core.errors import Refused
 from ..core.evidence import Evidence
 from ..core.limits import Limits
 from ..core.operation import Operation, Outcome
@@ -104,8 +104,9 @@ def end_sessions(connect: Connect, run: Run, place: str, rules: Rules) -> Operat
     return Operation(
         collect=lambda: collect_candidates(connect, run, place),
         plan=lambda collected: plan_end(collected, place, rules, run.limits),
-        apply=lambda change: _one(apply_end(connect, run, [change])),
-        apply_together=lambda changes: apply_end(connect, run, changes),
+        apply=lambda change: apply_end(connect, run, change),
+        # On one connection at a time: where this is needed, there are none to spare.
+        in_turn=lambda change: 0,
         verify=lambda collected, plan: verify_end(connect, run, plan),
     )
 
@@ -154,16 +155,19 @@ def why_kept(session: Candidate, limits: Limits) -> str:
     return ""
 
 
-def apply_end(connect: Connect, run: Run, changes: Sequence[Change]) -> list[Outcome | OperationError]:
-    """Signal the sessions one after another, on one connection at a time: where this is needed, there are none to spare."""
-    outcomes: list[Outcome | OperationError] = []
-    for change in changes:
-        try:
-            run.may_change()
-            outcomes.append(_end(connect, run, change))
-        except OperationError as error:
-            outcomes.append(error)
-    return outcomes
+def apply_end(connect: Connect, run: Run, change: Change) -> Outcome:
+    """Cancel the statement of one session, or end the session, if it is still as it was planned."""
+    session: Candidate = change.handle["session"]
+    if session.state == "active":
+        if not _signal(connect, session, _CANCEL):
+            return Outcome(change.resource, {"found": _now(connect, session)})
+        patience = run.poll(longest_delay=0.5)
+        patience.deadline = min(patience.deadline, run.clock.monotonic() + CANCEL_SECONDS)
+        waited = patience.until(lambda: _now(connect, session), lambda state: state != "there", lambda state: "")
+        if waited.done:
+            return Outcome(change.resource, {"cancelled": True})
+    sent = _signal(connect, session, _TERMINATE)
+    return Outcome(change.resource, {} if sent else {"found": _now(connect, session)})
 
 
 def verify_end(connect: Connect, run: Run, plan: Plan) -> list[Evidence]:
@@ -200,20 +204,6 @@ def _ending(session: Candidate, resource: str) -> Change:
                   {"session": session})
 
 
-def _end(connect: Connect, run: Run, change: Change) -> Outcome:
-    session: Candidate = change.handle["session"]
-    if session.state == "active":
-        if not _signal(connect, session, _CANCEL):
-            return Outcome(change.resource, {"found": _now(connect, session)})
-        patience = run.poll(longest_delay=0.5)
-        patience.deadline = min(patience.deadline, run.clock.monotonic() + CANCEL_SECONDS)
-        waited = patience.until(lambda: _now(connect, session), lambda state: state != "there", lambda state: "")
-        if waited.done:
-            return Outcome(change.resource, {"cancelled": True})
-    sent = _signal(connect, session, _TERMINATE)
-    return Outcome(change.resource, {} if sent else {"found": _now(connect, session)})
-
-
 def _signal(connect: Connect, session: Candidate, text: str) -> bool:
     """Send a signal if the session is as it was planned; whether it was."""
     with opened(connect, "end a session", session.named) as cursor:
@@ -231,12 +221,6 @@ def _now(connect: Connect, session: Candidate) -> str:
 
 def _identity(session: Candidate) -> dict[str, Any]:
     return {"pid": session.pid, "started": session.started, "state": session.state, "since": session.since}
-
-
-def _one(outcomes: Sequence[Outcome | OperationError]) -> Outcome:
-    if isinstance(outcomes[0], OperationError):
-        raise outcomes[0]
-    return outcomes[0]
 
 
 # Moments to the microsecond and in UTC, whatever the session's settings are. Of a statement at work the moment is its

@@ -82,7 +82,8 @@ def rewrite_tables(connect: Connect, run: Run, place: str, wanted: Sequence[str]
         collect=lambda: collect_rewritable(connect, run, place, wanted),
         plan=lambda collected: plan_rewrite(collected, worth, run.limits),
         apply=lambda change: apply_rewrite(connect, run, change),
-        apply_together=lambda changes: apply_smallest_first(connect, run, changes),
+        # Only one is locked and needs room at a time, and what a small one gives back helps the next.
+        in_turn=lambda change: change.handle["needs"],
         verify=lambda collected, plan: verify_rewrite(connect, run, place, collected, plan, worth),
     )
 
@@ -117,18 +118,6 @@ def plan_rewrite(collected: Collected[Rewritable], worth: Worth, limits: Limits)
         changes.append(Change(resource, "rewrite", {"wastes": "too much"}, {"wastes": "little"},
                               _summary(state, table, worth), NO_UNDO, {"table": table, "needs": state.needs(table)}))
     return one_step(changes, kept, len(state.tables.tables), "tables")
-
-
-def apply_smallest_first(connect: Connect, run: Run, changes: Sequence[Change]) -> list[Outcome | OperationError]:
-    """One after another, so that only one is locked and only one needs room; what a small one gives back helps the next."""
-    done: dict[str, Outcome | OperationError] = {}
-    for change in sorted(changes, key=lambda change: change.handle["needs"]):
-        try:
-            run.may_change()
-            done[change.resource] = apply_rewrite(connect, run, change)
-        except OperationError as error:
-            done[change.resource] = error
-    return [done[change.resource] for change in changes]
 
 
 def apply_rewrite(connect: Connect, run: Run, change: Change) -> Outcome:

@@ -79,7 +79,7 @@ def keep_up(connect: Connect, run: Run, place: str, wanted: Sequence[str], need:
     return Operation(
         collect=lambda: collect_upkeep(connect, run, place, wanted, need),
         plan=lambda collected: plan_upkeep(collected, need, run.limits),
-        apply=lambda change: _alone(apply_biggest_first(connect, run, [change])),
+        apply=None,
         apply_together=lambda changes: apply_biggest_first(connect, run, changes),
         verify=lambda collected, plan: verify_upkeep(connect, run, place, collected, plan, need),
     )
@@ -222,12 +222,6 @@ def _since(table: Table | None, need: Need) -> str:
 def _part(rows: int, of: int, need: Need, what: str) -> str:
     percent = 100 * rows / of if of else 100.0
     return f"{rows:,} of {of:,} rows {what} ({percent:.0f} %)" if rows >= need.rows and percent >= need.percent else ""
-
-
-def _alone(outcomes: Sequence[Outcome | OperationError]) -> Outcome:
-    if isinstance(outcomes[0], OperationError):
-        raise outcomes[0]
-    return outcomes[0]
 
 
 def _not_begun(change: Change) -> OperationError:

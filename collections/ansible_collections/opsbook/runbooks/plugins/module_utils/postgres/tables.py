@@ -28,7 +28,7 @@ class Table:
     """A table, a materialized view or a partitioned table.
 
     :param partitioned: whether it is a parent without rows of its own
-    :param size: bytes without indexes
+    :param size: bytes without indexes; of a table that somebody locks against all, of its rows when they were last counted
     :param live: rows, by the server's count
     :param dead: rows that are deleted or outdated and still take space
     :param changed: rows changed since it was last analyzed
@@ -113,8 +113,14 @@ def _coverage(place: str, absent: Sequence[str]) -> Coverage:
 
 _NOW = """SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'), current_user::text"""
 
+# Asking for a size waits for who locks a table against all; one such table must not stand before all others.
 _TABLES = """
-SELECT nspname::text, pg_class.relname::text, relkind = 'p', pg_table_size(pg_class.oid), coalesce(n_live_tup, 0),
+WITH locked AS MATERIALIZED (
+    SELECT relation AS oid FROM pg_locks WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock'
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+SELECT nspname::text, pg_class.relname::text, relkind = 'p',
+       CASE WHEN pg_class.oid IN (SELECT oid FROM locked) THEN relpages::bigint * current_setting('block_size')::int
+            ELSE coalesce(pg_table_size(pg_class.oid), 0) END, coalesce(n_live_tup, 0),
        coalesce(n_dead_tup, 0), coalesce(n_mod_since_analyze, 0),
        to_char(greatest(last_vacuum, last_autovacuum) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'),
        to_char(greatest(last_analyze, last_autoanalyze) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'),

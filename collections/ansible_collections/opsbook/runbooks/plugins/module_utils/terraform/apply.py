@@ -54,7 +54,7 @@ def apply_configuration(
     return Operation(
         collect=work.collect,
         plan=lambda collected: plan_apply(collected, allow_destroy, run.limits),
-        apply=work.apply,
+        apply=None,
         apply_together=work.apply_together,
         verify=work.verify,
         describe=describe_plan,
@@ -170,13 +170,6 @@ class _Work:
         """Apply the saved plan, and tell how it ended for each change."""
         applied = self._apply_all()
         return [_end_of(change, applied) for change in changes]
-
-    def apply(self, change: Change) -> Outcome:
-        """Apply the saved plan of a single change."""
-        end = self.apply_together([change])[0]
-        if isinstance(end, OperationError):
-            raise end
-        return end
 
     def verify(self, collected: Collected[Planned], plan: Plan) -> list[Evidence]:
         """Plan again; nothing is left to change. A plan that was empty is that proof itself."""
