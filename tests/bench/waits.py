@@ -31,7 +31,8 @@ NOTE = (
     "transactions a second, half of them reads, an update of any row in every five. Waits are counted from the moment that "
     "a transaction was due (pgbench `-R`), so that those who queue up behind another are seen. Each way begins on a fresh "
     "copy, with the disk asked for every commit (`fsync` on). Ours are plays of `postgres_retention` and "
-    "`postgres_reindex`; the naive ways are one `DELETE` and one `REINDEX INDEX`, sent by psql. Work is the seconds of the command."
+    "`postgres_reindex`; the naive ways are one `DELETE` and one `REINDEX INDEX`, sent by psql. Work is the seconds of the "
+    "command."
 )
 
 

@@ -17,8 +17,9 @@ import redis
 from lab import folders
 from lab.databases import wiring
 from lab.folders import load_settings, read_json, write_json
+from lab.identity import choose_identity
 from lab.postgres import start_postgres
-from lab.processes import Child, python_command, start_child, stop_children, wait_until
+from lab.processes import Child, Launch, python_command, start_child, stop_children, wait_until
 from lab.valkey import start_valkey
 from tests.support.labs import Lab
 from tests.support.waiting import eventually
@@ -45,7 +46,12 @@ class Server:
 
 @dataclass(frozen=True)
 class Postgres(Server):
-    """A running PostgreSQL; the superuser `postgres` needs no password."""
+    """A running PostgreSQL; the superuser `postgres` needs no password.
+
+    :param lifeline: the descriptor that its processes inherit
+    """
+
+    lifeline: int
 
     def options(self, **other: Any) -> dict[str, Any]:
         """The connection options of a module, as the superuser unless said otherwise."""
@@ -68,6 +74,23 @@ class Postgres(Server):
         finally:
             connection.close()
 
+    def restart(self) -> None:
+        """Stop the server as its service would (every session ends at once), and start it again with the same data."""
+        folder = self.child.log.parent
+        self.child.process.send_signal(signal.SIGINT)
+        self.child.process.wait(START_SECONDS)
+        command = list(self.child.process.args)  # type: ignore[call-overload]  # start_child gives a list
+        identity = choose_identity(folder, Path(command[0]))
+        launch = Launch(signal.SIGQUIT, signal.SIGQUIT, identity.before_exec, identity.popen)
+        again = start_child("postgres", command, folder, self.lifeline, launch)
+        self.child.process = again.process
+        eventually(self._answers, START_SECONDS)
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.execute("SELECT 1"))
+        except psycopg2.OperationalError:
+            return False
 
     @property
     def log(self) -> str:
@@ -155,7 +178,7 @@ def running_postgres(folder: Path, **settings: str) -> Iterator[Postgres]:
     lifeline = folders.take_lock(folder / folders.CHILDREN_LOCK)
     child, port = start_postgres(folder, lifeline, settings=settings)
     try:
-        yield Postgres(child, port)
+        yield Postgres(child, port, lifeline)
     finally:
         stop_children([child])
         os.close(lifeline)

@@ -43,7 +43,7 @@ def running_standby(primary: Postgres, folder: Path) -> Iterator[Postgres]:
     try:
         streaming = "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming' AND replay_lsn IS NOT NULL"
         wait_until(lambda: bool(primary.execute(streaming)), child, START_SECONDS)
-        yield Postgres(child, port)
+        yield Postgres(child, port, lifeline)
     finally:
         stop_children([child])
         os.close(lifeline)

@@ -79,7 +79,7 @@ def test_every_unknown_parameter_is_named() -> None:
 
 
 def test_words_that_were_not_quoted_are_named_with_the_way_to_do_it() -> None:
-    with pytest.raises(Refused, match="'connections left' belongs to no parameter.*needs quotes"):
+    with pytest.raises(Refused, match=r"'connections left' belongs to no parameter.*needs quotes"):
         validate_parameters(front(), {"override_reason": "no", "_raw_params": "connections left"})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.trends import
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.coverage import Collected
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import Refused
 
-START = datetime(2026, 11, 1, tzinfo=timezone.utc)
+START = datetime(2026, 11, 1, tzinfo=UTC)
 GAUGE = {"name": "free", "namespace": "AWS/RDS", "metric": "FreeStorageSpace", "dimensions": {}, "stat": "Minimum",
          "full": 0.0, "minimum_days": 7.0}
 
@@ -62,7 +62,9 @@ def measured(series: dict[datetime, float]) -> Collected[Measurements]:
     return Collected(Measurements(window, (reading,)), START + timedelta(days=14))
 
 
-@pytest.mark.parametrize(("series", "ok"), [(falling(24), True), (falling(90), False), (falling(24, number=23), None), ({}, None)])
+@pytest.mark.parametrize(("series", "ok"), [
+    (falling(24), True), (falling(90), False), (falling(24, number=23), None), ({}, None),
+])
 def test_few_points_are_unknown_and_few_days_unhealthy(series: dict[datetime, float], ok: bool | None) -> None:
     collected, targets = measured(series), {"free": Target(0.0, 7.0)}
     assert [item.ok for item in evaluate_trends(collected, targets)] == [ok]
