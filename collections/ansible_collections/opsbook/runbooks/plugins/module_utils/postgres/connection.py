@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Callable
@@ -177,7 +177,15 @@ def outside_transaction(connect: Connect, seconds: float, attempted: str, resour
             settings["client_connection_check_interval"] = 2000
         for name, value in settings.items():
             cursor.execute(sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
-        yield cursor
+        try:
+            yield cursor
+        finally:
+            _give_back(cursor, settings)
+
+
+def _give_back(cursor: Any, settings: Iterable[str]) -> None:
+    """Reset what was set for the session; a connection that is lost has nothing to give back."""
+    with suppress(psycopg2.Error):
         for name in settings:
             cursor.execute(sql.SQL("RESET {}").format(sql.Identifier(name)))
 

@@ -31,7 +31,7 @@ def refuse_blind(cursor: Any, brakes: Brakes, place: str) -> None:
 
     :raises Refused: naming the brake and the right that is missing
     """
-    _, standbys, sessions = read_load(cursor)
+    _load, standbys, sessions = read_load(cursor)
     if brakes.lag and standbys:
         raise Refused(ATTEMPTED, f"postgres:{place}", f"how far {standbys} standbys are behind may not be seen",
                       "Grant the role pg_monitor, or set maximum_replication_lag to 0 if standbys do not matter.")

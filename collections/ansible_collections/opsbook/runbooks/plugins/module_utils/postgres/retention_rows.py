@@ -171,7 +171,7 @@ def _again(walk: _Walk, seconds: float) -> None:
                 _by_column(walk)
             return left
         held, walk.held = walk.held, []
-        for after, until, _ in held:
+        for after, until, _rows in held:
             with _batch(walk) as cursor:
                 met, deleted = _delete_stretch(cursor, walk, after, until)
             _note(walk, deleted)
@@ -200,7 +200,7 @@ def _hold(walk: _Walk, rows: int, stretch: tuple[Place, Place]) -> None:
 
 
 def _held(walk: _Walk) -> int:
-    return sum(rows for _, _, rows in walk.held)
+    return sum(rows for _after, _until, rows in walk.held)
 
 
 def _table(part: Part) -> Any:

@@ -119,7 +119,7 @@ def walk_of(
     """
     keys = [columns for primary, unique, columns in indexes
             if unique and (set(columns) == set(wanted) if wanted else primary)]
-    return any(columns[0] == column for _, _, columns in indexes), keys[0] if keys else ()
+    return any(columns[0] == column for _primary, _unique, columns in indexes), keys[0] if keys else ()
 
 
 def first_size(brakes: Brakes) -> int:

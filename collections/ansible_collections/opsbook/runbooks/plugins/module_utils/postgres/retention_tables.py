@@ -148,7 +148,7 @@ def _named(names: Sequence[tuple[int, str, str, str, str]], rule: Rule) -> tuple
 
 
 def _target(cursor: Any, table: tuple[int, str, str, str, str], rule: Rule) -> Target:
-    oid, schema, name, quoted, _ = table
+    oid, schema, name, quoted, _kind = table
     column = column_of(cursor, oid, rule.column)
     if column is None or column[1] not in TYPES:
         raise Refused(ATTEMPTED, f"{schema}.{name}.{rule.column}",

@@ -33,7 +33,8 @@ def tokens(text: str) -> Iterator[tuple[str, str]]:
     position = 0
     while position < len(text):
         match = _TOKENS.match(text, position)
-        assert match is not None  # `other` takes any character
+        if match is None:
+            raise ValueError(f"nothing fits at {position}")  # never: `other` takes any character
         end = _comment_end(text, position) if match.group() == "/*" else match.end()
         yield str(match.lastgroup), text[position:end]
         position = end

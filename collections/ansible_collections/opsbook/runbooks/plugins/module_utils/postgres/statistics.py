@@ -146,7 +146,7 @@ def _bloat(look: _Look) -> Answer:
     by_table, by_index = table_bloat(look.connect, look.place, tables), index_bloat(look.connect, look.place, indexes)
     found = (*(("table", table.named, table.size, by_table[table.schema, table.name]) for table in tables),
              *(("index", index.named, index.size, by_index[index.key]) for index in indexes))
-    unknown = tuple(Gap(f"{look.resource} bloat of {name}", bloat.reason) for _, name, _, bloat in found
+    unknown = tuple(Gap(f"{look.resource} bloat of {name}", bloat.reason) for _kind, name, _size, bloat in found
                     if bloat.method is None)
     others = tuple(Gap(f"{look.resource} bloat of {index.named}", f"that is not told of the method {index.method}")
                    for index in _largest([index for index in trees if index.method != "btree"], look.wishes))

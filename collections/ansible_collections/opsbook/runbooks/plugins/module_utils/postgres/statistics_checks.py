@@ -124,7 +124,7 @@ def _bloat(seen: Statistics, limits: Limits) -> list[Evidence]:
     if seen.bloat is None:
         return []
     known = [one for one in seen.bloat.relations if one[3].method is not None]
-    found = {f"postgres-{kind}:{seen.place}:{name}": bloat.as_dict() for kind, name, _, bloat in known
+    found = {f"postgres-{kind}:{seen.place}:{name}": bloat.as_dict() for kind, name, _size, bloat in known
              if (bloat.percent or 0.0) > limits.bloat_percent}
     return _each("bloat", seen.resource, f"at most {limits.bloat_percent:g} %", found, f"{len(known)} tables and indexes")
 

@@ -134,4 +134,4 @@ def _with_options(options: Sequence[str]) -> Any:
         return sql.SQL("")
     pairs = [option.partition("=") for option in options]
     return sql.SQL("WITH ({})").format(sql.SQL(", ").join(
-        [sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value)) for name, _, value in pairs]))
+        [sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value)) for name, _equals, value in pairs]))

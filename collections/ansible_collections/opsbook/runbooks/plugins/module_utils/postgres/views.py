@@ -177,7 +177,7 @@ def _columns_of(cursor: Any, schema: str, definition: str) -> tuple[tuple[str, s
     columns = [(column.name, column.type_code) for column in cursor.description]
     cursor.execute("SELECT format_type(kind, NULL) FROM unnest(%s::oid[]) WITH ORDINALITY AS given (kind, place) "
                    "ORDER BY place", [[kind for _name, kind in columns]])
-    return tuple((name, kind) for (name, _), (kind,) in zip(columns, cursor.fetchall()))
+    return tuple((name, kind) for (name, _type), (kind,) in zip(columns, cursor.fetchall()))
 
 
 def look_up_in(cursor: Any, *schemas: str) -> None:
