@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -228,7 +229,12 @@ def _unseen(record: Mapping[str, Any], system: str) -> list[str]:
 
 
 def _short(resource: str) -> str:
-    return str(resource).partition(":")[2] or str(resource)
+    """Its own name, without its kind; of what lies in a database, without the server, which is the system's one."""
+    inside = _IN_A_DATABASE.search(str(resource))
+    return inside.group(1) if inside else str(resource).partition(":")[2] or str(resource)
+
+
+_IN_A_DATABASE = re.compile(r":\d+/[^:]+:(.+)$")
 
 
 def _short_action(task: Mapping[str, Any]) -> str:
