@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ansible_collections.opsbook.runbooks.plugins.module_utils.core.sizes import MEBIBYTE
 from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.indexes import Index
 
-MEBIBYTE = 1024 * 1024
 INDEX = Index(
     oid=1, table_oid=9, schema="public", table="media_items", name="title_idx", toast=False, method="btree",
     partitioned=False, attached=False, size=100 * MEBIBYTE, rows=10.0, pages=12800, fill=90, unique=False, primary=False,

@@ -44,7 +44,8 @@ def test_names_what_was_changed() -> None:
 
 
 @pytest.mark.parametrize(("resource", "said"), [
-    ("postgres-table:10.0.0.1:5432/media:public.users", "public.users"), ("postgres-database:db:5432/media", "db:5432/media"),
+    ("postgres-table:10.0.0.1:5432/media:public.users", "public.users"),
+    ("postgres-database:db:5432/media", "db:5432/media"),
     ("postgres-session:db:5432/media:4711", "4711"), ("secret:a/b", "a/b"), ("log-group:/aws/lambda/x", "/aws/lambda/x"),
 ])
 def test_what_lies_in_a_database_is_named_without_its_server(resource: str, said: str) -> None:

@@ -12,6 +12,7 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.core.change impor
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.coverage import Collected, Coverage
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import Refused
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.limits import Limits
+from ansible_collections.opsbook.runbooks.plugins.module_utils.core.sizes import MEBIBYTE
 from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.bloat import Bloat
 from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.indexes import Index, Indexes
 from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.reindex import (
@@ -21,7 +22,7 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.reindex 
     plan_rebuild,
     rules_of,
 )
-from tests.support.indexes import INDEX, LEFT, MEBIBYTE
+from tests.support.indexes import INDEX, LEFT
 
 BROKEN = replace(INDEX, valid=False)
 RULES = Rules(["*"])

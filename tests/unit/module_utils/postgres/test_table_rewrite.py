@@ -11,9 +11,9 @@ import pytest
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.coverage import Collected, Coverage
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import Refused
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.limits import Limits
+from ansible_collections.opsbook.runbooks.plugins.module_utils.core.sizes import MEBIBYTE
 from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.bloat import Bloat
 from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.table_rewrite import (
-    MEBIBYTE,
     Rewritable,
     Worth,
     plan_rewrite,

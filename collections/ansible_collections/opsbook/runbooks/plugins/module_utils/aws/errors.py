@@ -4,10 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from ..core.errors import Denied, Missing, OperationError, OutcomeUnknown
+from ..core.explaining import explainer
 
 THROTTLED = frozenset({
     "BandwidthLimitExceeded", "EC2ThrottledException", "LimitExceededException", "PriorRequestNotComplete",
@@ -98,12 +96,5 @@ def explain(error: BaseException, attempted: str, resource: str) -> OperationErr
     return OperationError(attempted, resource, reason)
 
 
-@contextmanager
-def explaining(attempted: str, resource: str) -> Iterator[None]:
-    """Turn botocore's exceptions inside the block into an OperationError that names what was attempted."""
-    try:
-        yield
-    except Exception as error:
-        if not is_aws(error):
-            raise
-        raise explain(error, attempted, resource) from error
+explaining = explainer(is_aws, explain)
+"""Turns what AWS and botocore raise inside a block into an OperationError that names what was attempted."""

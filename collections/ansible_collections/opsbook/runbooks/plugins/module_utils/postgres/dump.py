@@ -20,12 +20,13 @@ from ..core.errors import OperationError
 from ..core.evidence import Evidence
 from ..core.operation import Operation, Outcome, refuse_incomplete
 from ..core.run import Run
+from ..core.sizes import say_bytes
 from .archive import table_oids
 from .connection import Connect, opened
 from .dump_files import MANIFEST_SUFFIX, Dump, name_of, newest_good
 from .dump_manifest import Manifest
 from .dump_places import Place, dumps_in, leftovers, remove_leftovers, working_path
-from .dump_plan import KIND, MIB, Source, Wanted, judge_newest, plan_dump
+from .dump_plan import KIND, Source, Wanted, judge_newest, plan_dump
 from .local_files import files_of, free_bytes, remove_local, size_of
 from .programs import Program, client_environment, find_program, refuse_older, run_program
 from .table_contents import Contents, Relation, hold, read_contents, read_relations, snapshot
@@ -133,7 +134,7 @@ class _Work:
             cursor.execute("SELECT pg_export_snapshot()")
             ran = run_program(self.run, self.pg_dump, self._arguments(path, cursor.fetchone()[0]),
                               client_environment(self.environment, self.connect), attempted, state.resource,
-                              lambda: f"dumping {state.database}: {_written(path):,} MiB written")
+                              lambda: f"dumping {state.database}: {say_bytes(_written(path))} written")
             self.run.progress(f"dumping {state.database}: counting the rows of its tables")
             tables = read_contents(cursor, self.run, relations, self.wanted.checksums)
         self._read_back(path, relations)
@@ -174,7 +175,7 @@ def _coverage(place: str, relations: tuple[Relation, ...]) -> Coverage:
 
 
 def _written(path: Path) -> int:
-    return size_of(path) // MIB if path.exists() else 0
+    return size_of(path) if path.exists() else 0
 
 
 _DATABASE = """

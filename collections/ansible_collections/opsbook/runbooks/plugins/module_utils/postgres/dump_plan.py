@@ -16,10 +16,10 @@ from ..core.errors import Refused
 from ..core.evidence import Evidence
 from ..core.limits import Limits
 from ..core.operation import refuse_incomplete
+from ..core.sizes import say_bytes
 from .dump_files import Dump, Keeping, check_prefix, is_fresh, keeping_of, newest_good, why_kept
 
 KIND = "postgres-dump"
-MIB = 1024 * 1024
 
 NO_UNDO = {
     "dump": no_undo("Nothing that was there is touched; who does not want the dump removes it with its manifest."),
@@ -129,9 +129,9 @@ def _estimate(state: Source, newest: Dump | None) -> tuple[int, str]:
 def _dumping(state: Source, where: str, wanted: Wanted, estimate: tuple[int, str]) -> Change:
     needed, reason = estimate
     if needed > state.free:
-        raise Refused("dump a database", where, f"{state.free // MIB:,} MiB are free, and about {needed // MIB:,} MiB are "
+        raise Refused("dump a database", where, f"{say_bytes(state.free)} are free, and about {say_bytes(needed)} are "
                       f"needed ({reason})", "Make room; nothing was deleted for it.")
-    summary = f"dump {state.database} to {where}: about {needed // MIB:,} MiB ({reason}), {state.free // MIB:,} MiB are free"
+    summary = f"dump {state.database} to {where}: about {say_bytes(needed)} ({reason}), {say_bytes(state.free)} are free"
     return Change(state.resource, "dump", None, {"place": where, "name": wanted.prefix, "format": wanted.form}, summary,
                   NO_UNDO["dump"], {"state": state})
 

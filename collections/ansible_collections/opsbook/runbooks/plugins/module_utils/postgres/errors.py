@@ -8,10 +8,8 @@ server's words alone. They are matched in English; in another language they stil
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from ..core.errors import Denied, Missing, OperationError, OutcomeUnknown
+from ..core.explaining import explainer
 
 INSUFFICIENT_PRIVILEGE = "42501"
 UNDEFINED_TABLE = "42P01"
@@ -95,17 +93,6 @@ _CONNECTING: tuple[tuple[tuple[str, ...], type[OperationError], str], ...] = (
 """What a failed connection's words mean, by kind; the first that fits."""
 
 
-@contextmanager
-def explaining(attempted: str, resource: str) -> Iterator[None]:
-    """Raise what PostgreSQL refuses inside the block as the OperationError that it is."""
-    try:
-        yield
-    except Exception as error:
-        if not is_postgres(error):
-            raise
-        raise explain(error, attempted, resource) from error
-
-
 def explain(error: BaseException, attempted: str, resource: str) -> OperationError:
     """The OperationError for an exception of a statement."""
     state, reason = state_of(error), words_of(error)
@@ -123,3 +110,7 @@ def explain(error: BaseException, attempted: str, resource: str) -> OperationErr
         return OutcomeUnknown(attempted, resource, f"the connection was lost ({reason})",
                               "Check the server; read the resource before trying again.")
     return OperationError(attempted, resource, f"{reason} (SQLSTATE {state})")
+
+
+explaining = explainer(is_postgres, explain)
+"""Turns what PostgreSQL refuses inside a block into an OperationError that names what was attempted."""

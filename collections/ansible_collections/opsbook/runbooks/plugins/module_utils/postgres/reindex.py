@@ -20,12 +20,12 @@ from ..core.evidence import Evidence
 from ..core.limits import Limits
 from ..core.operation import Operation
 from ..core.run import Run
+from ..core.sizes import MEBIBYTE, say_bytes
 from .bloat import ESTIMATED, Bloat, Key, index_bloat
 from .connection import Connect
 from .index_build import apply_build
 from .indexes import KIND, LEFTOVER, Index, Indexes, collect_indexes, leftovers, original_of
 
-MEBIBYTE = 1024 * 1024
 NO_UNDO = no_undo("Nothing is lost: the index is made anew from its table.")
 
 
@@ -217,11 +217,6 @@ def _rebuilt(change: Change, now: Index | None, bloat: Mapping[Key, Bloat], rule
 
 DISTRUST = ("it was made anew just now, so the estimate cannot be trusted for this index: install the extension pgstattuple "
             "and let the role run it, or put the index under `protected`, else each run rebuilds it")
-
-
-def say_bytes(size: int) -> str:
-    """A size as messages tell it."""
-    return f"{size / MEBIBYTE:,.1f} MiB"
 
 
 def _allowed(index: Index, decision: Decision) -> bool:

@@ -20,11 +20,11 @@ from ..core.evidence import Evidence
 from ..core.limits import Limits
 from ..core.operation import Operation, Outcome
 from ..core.run import Run
+from ..core.sizes import say_bytes
 from .bloat import Bloat, Key, table_bloat
 from .connection import Connect, opened, outside_transaction, sql
 from .tables import Table, Tables, collect_tables, no_right
 
-MEBIBYTE = 1024 * 1024
 WILD = frozenset("*?[")
 
 NO_UNDO = no_undo("Nothing is lost: rows that nobody can see any more are gone, and their space is given back.")
@@ -191,18 +191,15 @@ def _why_kept(table: Table, bloat: Bloat, worth: Worth, limits: Limits) -> str:
 def _refuse_without_room(table: Table, needs: int, worth: Worth) -> None:
     if worth.free_space is not None and needs > worth.free_space:
         raise Refused("write a table anew", table.named,
-                      f"it needs up to {_said(needs)} beside what it has, and {_said(worth.free_space)} are free",
+                      f"it needs up to {say_bytes(needs)} beside what it has, and {say_bytes(worth.free_space)} are free",
                       "Grow the storage first, or delete what is not needed; nothing was changed.")
 
 
 def _summary(state: Rewritable, table: Table, worth: Worth) -> str:
     bloat, known = state.bloat[_key(table)], "" if worth.free_space is not None else " (what is free is not known)"
-    return (f"write {table.named} anew: {_said(bloat.wasted or 0)} of {_said(table.size)} are wasted ({bloat.method}). "
-            f"Needs up to {_said(state.needs(table))} more{known}; its ACCESS EXCLUSIVE lock keeps readers and writers out")
-
-
-def _said(size: int) -> str:
-    return f"{size / MEBIBYTE:,.1f} MiB"
+    wasted = f"{say_bytes(bloat.wasted or 0)} of {say_bytes(table.size)} are wasted ({bloat.method})"
+    return (f"write {table.named} anew: {wasted}. Needs up to {say_bytes(state.needs(table))} more{known}; its ACCESS "
+            "EXCLUSIVE lock keeps readers and writers out")
 
 
 def _key(table: Table) -> Key:

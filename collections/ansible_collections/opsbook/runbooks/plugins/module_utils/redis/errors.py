@@ -4,10 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from ..core.errors import Denied, OperationError
+from ..core.explaining import explainer
 
 REFUSED_LOGIN = ("AuthenticationError", "AuthenticationWrongNumberOfArgsError")
 NOT_PERMITTED = "NoPermissionError"
@@ -72,12 +70,5 @@ def _is_of_tls(words: str) -> bool:
     return any(phrase in words for phrase in CERTIFICATE) or (ENCRYPTION in words and HUNG_UP not in words)
 
 
-@contextmanager
-def explaining(attempted: str, resource: str) -> Iterator[None]:
-    """Turn redis-py's exceptions inside the block into an OperationError that names what was attempted."""
-    try:
-        yield
-    except Exception as error:
-        if not is_redis(error):
-            raise
-        raise explain(error, attempted, resource) from error
+explaining = explainer(is_redis, explain)
+"""Turns what redis-py raises inside a block into an OperationError that names what was attempted."""
