@@ -61,6 +61,10 @@ class Contents:
                            "IN ROLE pg_monitor, pg_signal_backend")
             if cursor.connection.server_version >= _READS_ALL_SINCE:
                 cursor.execute(f"GRANT pg_read_all_data TO {OPERATOR}")
+            if cursor.connection.server_version >= _RESERVES_SINCE:
+                # Who ends sessions gets in when applications have taken all connections.
+                cursor.execute(f"GRANT pg_use_reserved_connections TO {OPERATOR}")
+                cursor.execute("ALTER SYSTEM SET reserved_connections = 3")
             for system in self.systems:
                 cursor.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(system)))
                 cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_pristine(system))))
@@ -158,7 +162,11 @@ _SHED_LOG = (
     "ALTER SYSTEM RESET max_wal_size",
 )  # fmt: skip
 _READS_ALL_SINCE = 140000
-_STANDING = {MONITOR: ("pg_monitor",), OPERATOR: ("pg_monitor", "pg_signal_backend", "pg_read_all_data")}
+_RESERVES_SINCE = 160000
+_STANDING = {
+    MONITOR: ("pg_monitor",),
+    OPERATOR: ("pg_monitor", "pg_signal_backend", "pg_read_all_data", "pg_use_reserved_connections"),
+}
 _ROLE = sql.SQL(f"ALTER ROLE {{role}} {_ATTRIBUTES} PASSWORD {{password}}; ALTER ROLE {{role}} RESET ALL")
 
 

@@ -40,7 +40,8 @@ def measure(folder: Path, rounds: int) -> list[dict[str, Cost]]:
 
 def table(rounds: list[dict[str, Cost]]) -> Table:
     """The medians of all rounds."""
-    rows = [(name, seconds(one[name].wall for one in rounds), seconds(one[name].cpu for one in rounds)) for name in WAYS]
+    rows: list[tuple[str, ...]] = [
+        (name, seconds(one[name].wall for one in rounds), seconds(one[name].cpu for one in rounds)) for name in WAYS]
     compared = [(peer, "the operation") for peer in PEERS] + [("vacuumdb, every fourth", "the play, every fourth")]
     rows += [(f"{peer} / {ours}", f"{ratio(times(rounds, peer, ours))} times", "") for peer, ours in compared]
     return Table("Upkeep of many tables", ("way", "wall s", "CPU s of the client"), rows,

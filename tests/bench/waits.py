@@ -30,9 +30,9 @@ NOTE = (
     "A table of {rows:,} rows, half of them past their time, with two indexes beside its key; {clients} clients make {rate} "
     "transactions a second, half of them reads, an update of any row in every five. Waits are counted from the moment that "
     "a transaction was due (pgbench `-R`), so that those who queue up behind another are seen. Each way begins on a fresh "
-    "copy, with the disk asked for every commit (`fsync` on). Ours are plays of `postgres_retention` and "
-    "`postgres_reindex`; the naive ways are one `DELETE` and one `REINDEX INDEX`, sent by psql. Work is the seconds of the "
-    "command."
+    "copy, with the disk asked for every commit (`fsync` on). Ours are plays of `postgres_retention`, `postgres_reindex` "
+    "and `postgres_vacuum`; the naive ways are those of the runbooks, one `DELETE`, one `REINDEX`, one `VACUUM FULL`, sent "
+    "by psql. Work is the seconds of the command."
 )
 
 
@@ -64,8 +64,12 @@ def _row(name: str, cost: Cost | None, waits: Mapping[str, Waits]) -> tuple[str,
 
 
 def _one(database: Database, way: Callable[[Database], Cost] | None) -> tuple[Cost | None, Mapping[str, Waits]]:
+    """Begin afresh, with every second row dead where the way is about those."""
     database.server.execute("DROP DATABASE IF EXISTS bench WITH (FORCE)", "CREATE DATABASE bench TEMPLATE pristine",
                             "CHECKPOINT")
+    if way in (_vacuum, _vacuum_full):
+        with closing(database.server.connect(dbname="bench")) as connection, connection.cursor() as cursor:
+            cursor.execute("UPDATE events SET note = note WHERE id % 2 = 0")
     with Load(Place(database.server.port, "bench", "postgres"), TRAFFIC, CLIENTS, RATE) as load:
         # Until all clients are there; what they do then is counted too.
         load.ended_within(LEAD_SECONDS)
@@ -117,7 +121,15 @@ def _naive_reindex(database: Database) -> Cost:
     return database.script(f'$PSQL -d bench -c "REINDEX INDEX {INDEX}"\n')
 
 
+def _vacuum(database: Database) -> Cost:
+    return database.play(database.task("postgres_vacuum", login_db="bench", tables=["events"], wait_timeout=600))
+
+
+def _vacuum_full(database: Database) -> Cost:
+    return database.script('$PSQL -d bench -c "VACUUM FULL events"\n')
+
+
 WAYS: dict[str, Callable[[Database], Cost] | None] = {
     "nothing": None, "postgres_retention": _retention, "one DELETE": _delete, "postgres_reindex": _reindex,
-    "REINDEX INDEX": _naive_reindex,
+    "REINDEX INDEX": _naive_reindex, "postgres_vacuum": _vacuum, "VACUUM FULL": _vacuum_full,
 }

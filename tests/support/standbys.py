@@ -47,3 +47,14 @@ def running_standby(primary: Postgres, folder: Path) -> Iterator[Postgres]:
     finally:
         stop_children([child])
         os.close(lifeline)
+
+
+@contextmanager
+def frozen_receiver(standby: Postgres) -> Iterator[None]:
+    """The process that receives WAL exists and takes none for the length of the block; the rest of the standby goes on."""
+    ((receiver,),) = standby.execute("SELECT pid FROM pg_stat_wal_receiver")
+    os.kill(receiver, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(receiver, signal.SIGCONT)

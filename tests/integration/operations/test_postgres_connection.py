@@ -61,12 +61,40 @@ def test_every_time_out_is_of_one_transaction_and_reaches_nobody_after_it(postgr
         assert cursor.fetchone() == ("opsbook", "7s", "2s")
     connection = connect()
     with connection.cursor() as cursor:
-        cursor.execute(connect.beginning)
+        cursor.execute(connect.beginning())
         cursor.execute("COMMIT")
         cursor.execute(SETTINGS)
         assert cursor.fetchone() == ("opsbook", "0", "0")
     assert connection.autocommit
     connection.close()
+
+
+def test_a_role_of_another_isolation_is_refused_nothing_under_load(postgres: Postgres) -> None:
+    postgres.execute("CREATE ROLE careful LOGIN", "CREATE TABLE counter AS SELECT 0 AS number",
+                     "GRANT ALL ON counter TO careful",
+                     "ALTER ROLE careful SET default_transaction_isolation = 'repeatable read'")
+    with opened(connector(postgres.options(login_user="careful")), "count", "counter") as cursor:
+        cursor.execute("SELECT number FROM counter")
+        postgres.execute("UPDATE counter SET number = 1")
+        cursor.execute("UPDATE counter SET number = number + 1")
+    assert postgres.execute("SELECT number FROM counter") == [(2,)]
+
+
+def test_a_role_that_is_read_only_by_default_stays_so(postgres: Postgres) -> None:
+    postgres.execute("CREATE ROLE reader LOGIN", "CREATE TABLE wanted (id int)", "GRANT ALL ON wanted TO reader",
+                     "ALTER ROLE reader SET default_transaction_read_only = on")
+    with (pytest.raises(OperationError, match="read-only by its settings"),
+          opened(connector(postgres.options(login_user="reader")), "write", "wanted") as cursor):
+        cursor.execute("INSERT INTO wanted VALUES (1)")
+
+
+def test_what_takes_long_has_its_own_time_and_ends_when_that_is_over(postgres: Postgres) -> None:
+    connect = connector(postgres.options(statement_timeout=1))
+    with opened(connect, "read", "something large", 3) as cursor:
+        cursor.execute("SELECT pg_sleep(1.3), current_setting('client_connection_check_interval')")
+        assert cursor.fetchone()[1] == "2s"
+    with pytest.raises(OperationError, match="took too long"), opened(connect, "read", "something large", 0.3) as cursor:
+        cursor.execute("SELECT pg_sleep(5)")
 
 
 def test_a_refusal_of_the_server_or_a_pooler_is_a_failure_and_no_verdict(postgres: Postgres) -> None:

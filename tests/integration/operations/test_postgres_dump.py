@@ -22,7 +22,7 @@ from tests.support.modules import run_module
 from tests.support.waiting import eventually
 
 BIN = str(find_installation(os.environ).bin)
-ODD = 'Odd."name"\n of\'s'
+ODD = 'Odd."name"\n of\'s %s'
 CANARY = "canary-of-the-dump"
 ROWS = 3000
 
@@ -44,6 +44,8 @@ TABLES = (
     f'CREATE TABLE "{"n" * 63}" (id serial)', "CREATE TABLE parent (id int) PARTITION BY RANGE (id)",
     "CREATE TABLE child PARTITION OF parent FOR VALUES FROM (0) TO (9)", "INSERT INTO parent VALUES (1)",
     "CREATE MATERIALIZED VIEW seen AS SELECT count(*) FROM items", "CREATE EXTENSION pg_trgm",
+    "CREATE MATERIALIZED VIEW unseen AS SELECT count(*) FROM items WITH NO DATA", "SELECT lo_from_bytea(4711, 'x')",
+    "GRANT SELECT ON LARGE OBJECT 4711 TO backup",
     "GRANT SELECT ON ALL TABLES IN SCHEMA public TO backup", "GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO backup",
 )
 
@@ -120,6 +122,8 @@ def test_a_dump_is_made_and_proven_and_a_fresh_one_is_enough(dump: Dump, folder:
     counted = {table["name"]: table["rows"] for table in manifest["tables"]}
     assert counted == {"items": ROWS, ODD: 2, "nothing": 0, "n" * 63: 0, "child": 1}
     assert manifest["extensions"] == ["pg_trgm"]
+    assert manifest["extras"] == {"large_objects": 1, "materialized_views": [["public", "seen"]], "tables_of_extensions": []}
+    assert manifest["database_size"] > 1_000_000
     assert first["evidence"][0]["actual"]["dump"] == name
     assert (folder / name).stat().st_mode & 0o077 == 0
     assert (first["changed"], second["changed"], second.get("failed", False)) == (True, False, False)
@@ -170,6 +174,19 @@ def test_the_newest_good_dump_stays_when_the_new_one_fails(dump: Dump, folder: P
 
     assert result["failed"]
     assert dumps(folder) == [old]
+
+
+def test_a_dump_of_a_machine_whose_clock_goes_ahead_neither_counts_nor_goes(dump: Dump, folder: Path) -> None:
+    ahead, old = made_before(dump, folder, -1 / 24, 40)
+    first, second = (dump(not_within="5h", keep=1, keep_for="30d") for _run in range(2))
+
+    assert not first.get("failed"), first["msg"]
+    [made] = set(dumps(folder)) - {ahead}
+    assert old not in dumps(folder)
+    assert [run["evidence"][0]["actual"]["dump"] for run in (first, second)] == [made, made]
+    assert (second["changed"], second.get("failed", False)) == (False, False)
+    assert "from the future" in str(first["kept"])
+    assert ahead in str(first["warnings"])
 
 
 def test_a_broken_dump_counts_for_nothing(dump: Dump, folder: Path) -> None:

@@ -103,6 +103,15 @@ def test_systems_do_not_share_a_lock(store: PostgresLeaseStore) -> None:
     assert store.take(replace(B, system="analytics"), None)
 
 
+def test_a_table_has_the_name_it_is_given(postgres: Postgres) -> None:
+    store = PostgresLeaseStore(connector(postgres.options()), 'odd %s "{}" %(table)s')
+    assert store.take(A, None)
+    assert store.renew("media", A.token_digest, 900.0)
+    assert store.take(replace(B, fence=2), replace(A, expires=900.0))
+    assert store.release("media", B.token_digest)
+    assert store.read("media") == replace(B, run="", token_digest="", fence=2, expires=0.0)
+
+
 def test_names_are_values_and_no_statements(store: PostgresLeaseStore) -> None:
     odd = replace(A, system="a'; DROP TABLE opsbook_locks; --", holder='"%s" {}')
     assert store.take(odd, None)

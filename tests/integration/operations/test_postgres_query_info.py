@@ -19,9 +19,9 @@ SECRETS = ("ALTER ROLE app PASSWORD 'canary-password'", "DO $x$ BEGIN PERFORM 'c
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     with running_postgres(tmp_path_factory.mktemp("postgres")) as server:
         server.execute("CREATE ROLE monitor LOGIN IN ROLE pg_monitor", "CREATE ROLE app LOGIN",
-                       "CREATE ROLE stranger LOGIN", "CREATE ROLE outsider LOGIN", 'CREATE SCHEMA "Odd.schema"',
-                       'CREATE EXTENSION pg_stat_statements SCHEMA "Odd.schema"', "CREATE DATABASE elsewhere",
-                       'GRANT USAGE ON SCHEMA "Odd.schema" TO monitor, stranger')
+                       "CREATE ROLE stranger LOGIN", "CREATE ROLE outsider LOGIN", 'CREATE SCHEMA "Odd.%s"',
+                       'CREATE EXTENSION pg_stat_statements SCHEMA "Odd.%s"', "CREATE DATABASE elsewhere",
+                       'GRANT USAGE ON SCHEMA "Odd.%s" TO monitor, stranger')
         yield server
 
 
@@ -36,7 +36,7 @@ def look(postgres: Postgres) -> Callable[..., dict[str, Any]]:
 @pytest.fixture
 def app(postgres: Postgres) -> Iterator[Callable[[str], Any]]:
     """Carries out statements of the application, with nothing counted before."""
-    postgres.execute('SELECT "Odd.schema".pg_stat_statements_reset()')
+    postgres.execute('SELECT "Odd.%s".pg_stat_statements_reset()')
     with postgres.sessions("app") as session:
         connection = session("web")
         yield lambda statement: connection.cursor().execute(statement)
@@ -155,7 +155,7 @@ def test_a_database_where_nothing_is_counted_is_unknown(postgres: Postgres, look
             cursor.execute("SELECT pg_stat_statements_reset()")
     finally:
         connection.close()
-    postgres.execute("SELECT \"Odd.schema\".pg_stat_statements_reset(dbid => (SELECT oid FROM pg_database "
+    postgres.execute("SELECT \"Odd.%s\".pg_stat_statements_reset(dbid => (SELECT oid FROM pg_database "
                      "WHERE datname = 'quiet'))")
     result = look(login_db="quiet")
 

@@ -127,10 +127,11 @@ def leave_behind(postgres: Postgres, index: str) -> None:
 def method(postgres: Postgres, request: pytest.FixtureRequest) -> Iterator[str]:
     """How bloat is told."""
     if request.param == "pgstattuple":
-        postgres.execute("CREATE SCHEMA tools", "CREATE EXTENSION pgstattuple SCHEMA tools",
-                         "GRANT USAGE ON SCHEMA tools TO operator", "GRANT pg_stat_scan_tables TO operator")
+        # A percent sign in a name stands for no parameter.
+        postgres.execute('CREATE SCHEMA "odd%s"', 'CREATE EXTENSION pgstattuple SCHEMA "odd%s"',
+                         'GRANT USAGE ON SCHEMA "odd%s" TO operator', "GRANT pg_stat_scan_tables TO operator")
     yield request.param
-    postgres.execute("DROP EXTENSION IF EXISTS pgstattuple", "DROP SCHEMA IF EXISTS tools",
+    postgres.execute("DROP EXTENSION IF EXISTS pgstattuple", 'DROP SCHEMA IF EXISTS "odd%s"',
                      "REVOKE pg_stat_scan_tables FROM operator")
 
 
@@ -203,6 +204,38 @@ def test_a_lock_that_is_not_granted_in_time_names_its_index_and_the_others_are_d
     assert all(indexes(postgres).values())
 
 
+@pytest.mark.usefixtures("tables", "method")
+def test_a_table_that_somebody_else_locks_does_not_stand_before_the_others(postgres: Postgres, do: Do) -> None:
+    bloat(postgres, "busy", "busy_idx", owner="owner")
+    postgres.execute("CREATE INDEX busy_lower ON shop.busy (lower(title)) WHERE id > 3", "ANALYZE shop.busy")
+    with transaction(postgres, "LOCK TABLE shop.busy", "REINDEX INDEX shop.busy_idx"):
+        mine = do(**MINE, lock_timeout=1)
+        named, both = do(indexes=["busy_lower"], lock_timeout=1), do(tables=["busy"], indexes=[LONGEST], lock_timeout=1)
+
+    assert not mine.get("failed"), mine["msg"]
+    assert worked_on(mine) == {ODD: "rebuild", LONGEST: "rebuild"}
+    assert [item["ok"] for item in mine["evidence"]] == [True, True]
+    for result, missing in ((named, ["busy_lower"]), (both, ["busy_idx", "busy_lower"])):
+        gaps = {gap["resource"].partition(":shop.")[2]: gap["reason"] for gap in result["coverage"]["missing"]}
+        assert [name for name in gaps if not name.startswith("pg_toast")] == missing
+        assert "somebody locks its table against all" in gaps["busy_lower"]
+    assert worked_on(named) == {}
+    assert [change["applied"] for change in both["changes"]] == [True]
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_lock_that_is_soon_given_back_is_waited_for(postgres: Postgres, do: Do) -> None:
+    waits = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'opsbook'"
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(postgres, f"LOCK TABLE shop.{quoted(TABLE)}"):
+            running = pool.submit(do, **MINE)
+            eventually(lambda: postgres.execute(waits))
+        result = running.result()
+
+    assert not result.get("failed"), result["msg"]
+    assert worked_on(result) == {ODD: "rebuild", LONGEST: "rebuild"}
+
+
 @pytest.mark.usefixtures("tables")
 def test_an_index_that_the_role_has_no_right_to_is_named_and_the_others_are_done(postgres: Postgres, do: Do) -> None:
     result = do(tables=["*"])
@@ -256,6 +289,26 @@ def test_what_cannot_be_removed_at_once_is_removed_by_the_next_run(postgres: Pos
     assert worked_on(second) == {**dict.fromkeys(left, "drop"), LONGEST: "rebuild"}
     assert not second.get("failed"), second["msg"]
     assert indexes(postgres) == {ODD: True, LONGEST: True, "stranger_idx": True}
+
+
+@pytest.mark.usefixtures("tables")
+def test_what_cannot_be_looked_for_is_not_said_to_be_gone(postgres: Postgres, do: Do) -> None:
+    with ThreadPoolExecutor(1) as pool, waiting(postgres, lambda: do(indexes=[ODD], lock_timeout=1)) as (running, pid):
+        locker = pool.submit(lock_once_it_is_free, postgres)
+        eventually(lambda: postgres.execute("SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted"))
+        postgres.execute(f"SELECT pg_terminate_backend({pid})")
+        result = running.result(timeout=60)
+        locker.result().close()
+
+    assert result["failed"]
+    assert "somebody locks its table against all (ACCESS EXCLUSIVE)): the next run does it" in result["msg"]
+
+
+def lock_once_it_is_free(postgres: Postgres) -> Any:
+    session = postgres.connect("postgres")
+    session.cursor().execute("BEGIN")
+    session.cursor().execute(f"LOCK TABLE shop.{quoted(TABLE)}")
+    return session
 
 
 @pytest.mark.usefixtures("tables")

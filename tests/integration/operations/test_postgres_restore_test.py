@@ -5,17 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import OperationError
+from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.connection import Connect, connector
+from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.scratch import at_work, drop_scratch
 from lab.postgres import find_installation
 from tests.integration.operations.conftest import Aws
 from tests.support.databases import Postgres, running_postgres
 from tests.support.modules import run_module
+from tests.support.waiting import eventually
 
 BIN = str(find_installation(os.environ).bin)
 CANARY = "canary-of-the-restore"
@@ -25,11 +33,12 @@ TABLES = (
     "FROM generate_series(1, 2000) AS g",
     "ALTER TABLE items ADD PRIMARY KEY (id), ADD doubled numeric GENERATED ALWAYS AS (id * 2) STORED, ADD own regclass",
     "UPDATE items SET own = 'items'::regclass",
-    'CREATE TABLE "Odd.""name""\n of" (t text)', 'INSERT INTO "Odd.""name""\n of" VALUES (NULL), (\'x\')',
+    'CREATE TABLE "Odd.""name""\n %s of" (t text)', 'INSERT INTO "Odd.""name""\n %s of" VALUES (NULL), (\'x\')',
     "CREATE TABLE nothing ()", "CREATE EXTENSION pg_stat_statements", "CREATE EXTENSION pg_trgm",
     "CREATE TABLE parent (id int) PARTITION BY RANGE (id)", "INSERT INTO nothing DEFAULT VALUES",
     "CREATE TABLE child PARTITION OF parent FOR VALUES FROM (0) TO (9)", "INSERT INTO parent VALUES (1)",
-    "CREATE PUBLICATION everything FOR ALL TABLES",
+    "CREATE PUBLICATION everything FOR ALL TABLES", "SELECT lo_from_bytea(4711, 'x')",
+    "CREATE MATERIALIZED VIEW seen AS SELECT count(*) FROM items",
 )
 
 
@@ -67,10 +76,7 @@ def folder(made: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def restore(postgres: Postgres, folder: Path) -> Iterator[Callable[..., dict[str, Any]]]:
     def run(check_mode: bool = False, **options: Any) -> dict[str, Any]:
-        given = {"login_user": "restorer", "login_password": CANARY, "name": "media", "bin_dir": BIN, "wait_timeout": 60,
-                 "extensions_left_out": ["pg_stat_statements"],
-                 **({} if "bucket" in options else {"destination": str(folder)})}
-        return run_module("postgres_restore_test", postgres.options(**{**given, **options}), check_mode=check_mode)
+        return run_module("postgres_restore_test", arguments(postgres, folder, **options), check_mode=check_mode)
 
     before = databases(postgres)
     yield run
@@ -79,6 +85,18 @@ def restore(postgres: Postgres, folder: Path) -> Iterator[Callable[..., dict[str
 
 
 Restore = Callable[..., dict[str, Any]]
+
+
+def arguments(postgres: Postgres, folder: Path, **options: Any) -> dict[str, Any]:
+    given = {"login_user": "restorer", "login_password": CANARY, "name": "media", "bin_dir": BIN, "wait_timeout": 60,
+             "extensions_left_out": ["pg_stat_statements"],
+             **({} if "bucket" in options else {"destination": str(folder)})}
+    return postgres.options(**{**given, **options})
+
+
+def as_restorer(postgres: Postgres) -> Connect:
+    """Connections as the modules make them."""
+    return connector(postgres.options(login_user="restorer", login_password=CANARY))
 
 
 def databases(postgres: Postgres) -> list[str]:
@@ -105,8 +123,10 @@ def test_a_dump_is_restored_and_every_table_compared(restore: Restore, folder: P
 
     assert not result.get("failed"), result["msg"]
     [compared] = [item for item in result["evidence"] if item["check"] == "restored tables"]
+    assert "contents of large objects" in compared["actual"].pop("not_compared")
     assert compared["actual"] == {
-        "tables": 4, "rows": 2004, "checksums": True, "extensions_left_out": ["pg_stat_statements"]}
+        "tables": 4, "rows": 2004, "checksums": True, "extensions_left_out": ["pg_stat_statements"], "large_objects": 1,
+        "materialized_views": 1, "rows_of_extensions": 0}
     assert result["changed"]
     assert result["dump"]["name"] == name_of(folder)
     assert sorted(one.name for one in folder.iterdir()) == before
@@ -192,6 +212,50 @@ def test_what_comes_out_otherwise_than_it_went_in_is_named(
     assert said in result["msg"]
 
 
+@pytest.mark.parametrize(("change", "said"), [
+    ({"large_objects": 2}, "1 large objects instead of 2"),
+    ({"materialized_views": [["public", "gone"]]}, "public.gone: the materialized view is missing"),
+])
+def test_what_there_is_beside_tables_is_compared_too(
+    restore: Restore, folder: Path, change: dict[str, Any], said: str
+) -> None:
+    rewrite(folder, lambda manifest: manifest["extras"].update(change))
+    result = restore()
+
+    assert result["failed"]
+    assert said in result["msg"]
+
+
+def test_an_older_manifest_is_still_compared_and_says_what_it_does_not_tell(restore: Restore, folder: Path) -> None:
+    rewrite(folder, lambda manifest: [manifest.pop(name) for name in ("extras", "database_size")])
+    result = restore(free_space="1")
+
+    assert not result.get("failed"), result["msg"]
+    assert "the manifest, an older one, does not tell" in str(result["evidence"])
+    assert "how much room it needs is not known" in result["changes"][0]["summary"]
+
+
+def test_a_restore_that_may_fill_the_disk_is_refused_before_anything_is_made(postgres: Postgres, restore: Restore) -> None:
+    before = len(postgres.log)
+    result = restore(free_space="10M")
+
+    assert result["failed"]
+    assert "and 10.0 MiB are free" in result["msg"]
+    assert "CREATE DATABASE" not in postgres.log[before:]
+
+
+def test_a_dump_from_the_future_is_not_the_one_that_is_tested(restore: Restore, folder: Path) -> None:
+    name, ahead = name_of(folder), f"media-{datetime.now(UTC) + timedelta(hours=1):%Y%m%dT%H%M%SZ}.dump"
+    for suffix in ("", ".manifest.json"):
+        (folder / f"{ahead}{suffix}").write_bytes((folder / f"{name}{suffix}").read_bytes())
+    result, named = restore(check_mode=True), restore(check_mode=True, dump=ahead)
+
+    assert result["dump"]["name"] == name
+    assert f"{ahead}: begun later than now" in str(result["warnings"])
+    assert named["failed"]
+    assert "ahead (expected: not from the future)" in named["msg"]
+
+
 def test_an_extension_that_the_role_may_not_create_fails_unless_left_out(restore: Restore) -> None:
     result = restore(extensions_left_out=[])
 
@@ -219,6 +283,10 @@ def test_an_old_and_a_small_dump_fail_and_say_so(restore: Restore, folder: Path)
 
     assert [(item["check"], item["ok"]) for item in result["findings"]] == [
         ("age of the dump", False), ("size of the dump", False)]
+    assert result["failed"]
+    assert "younger than 0 s" in result["msg"]
+    assert "at least" in result["msg"]
+    assert [change["action"] for change in result["changes"]] == ["restore"]
 
 
 def test_no_good_dump_is_a_failure(restore: Restore, folder: Path) -> None:
@@ -241,24 +309,43 @@ def test_a_role_that_may_not_create_databases_is_told_so(postgres: Postgres, res
     assert "may not create databases" in result["msg"]
 
 
-def test_databases_that_killed_tests_left_go_and_no_others(postgres: Postgres, restore: Restore) -> None:
-    old = f"opsbook_restore_{datetime.now(UTC) - timedelta(days=2):%Y%m%dt%H%M%Sz}_0123abcd"
-    young = f"opsbook_restore_{datetime.now(UTC):%Y%m%dt%H%M%Sz}_0123abcd"
+def test_databases_that_killed_tests_left_go_at_once_and_no_others(postgres: Postgres, restore: Restore) -> None:
+    left_behind, visited, living = (f"opsbook_restore_{datetime.now(UTC):%Y%m%dt%H%M%Sz}_{token}"
+                                    for token in ("0123abcd", "0123abce", "f123abcf"))
     mine = "opsbook_restore_of_mine"
-    postgres.execute(*(f"CREATE DATABASE {name} OWNER restorer" for name in (old, young, mine)))
+    postgres.execute(*(f"CREATE DATABASE {name} OWNER restorer" for name in (left_behind, visited, living, mine)))
+    visitor = postgres.connect("restorer", dbname=visited)
     try:
-        result = restore()
-        left = databases(postgres)
+        with at_work(as_restorer(postgres), living, 60):
+            result = restore()
+            left = databases(postgres)
     finally:
-        postgres.execute(*(f"DROP DATABASE IF EXISTS {name}" for name in (old, young, mine)))
+        visitor.close()
+        postgres.execute(*(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)" for name in (left_behind, visited, living, mine)))
 
     assert not result.get("failed"), result["msg"]
-    assert old not in left
-    assert {young, mine} <= set(left)
+    assert left_behind not in left
+    assert {visited, living, mine} <= set(left)
+    assert {one["resource"].partition(":")[2]: one["reason"] for one in result["kept"]} == {
+        visited: "somebody is connected to it", living: "its test is at work"}
     assert [change["action"] for change in result["changes"]] == ["drop", "restore"]
 
 
-def test_a_passed_deadline_leaves_no_database_and_no_program(postgres: Postgres, restore: Restore, folder: Path) -> None:
+def test_a_database_that_somebody_has_come_to_meanwhile_is_not_dropped(postgres: Postgres) -> None:
+    name = f"opsbook_restore_{datetime.now(UTC):%Y%m%dt%H%M%Sz}_0123abcd"
+    postgres.execute(f"CREATE DATABASE {name} OWNER restorer")
+    visitor = postgres.connect("restorer", dbname=name)
+    try:
+        with pytest.raises(OperationError, match="being accessed by other users"):
+            drop_scratch(as_restorer(postgres), name, force=False)
+    finally:
+        visitor.close()
+        postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def slow(postgres: Postgres, folder: Path) -> dict[str, str]:
+    """A dump whose restore takes two seconds."""
     postgres.execute("CREATE DATABASE slow")
     connection = postgres.connect(dbname="slow")
     connection.cursor().execute("CREATE MATERIALIZED VIEW patient AS SELECT pg_sleep(2)::text")
@@ -266,12 +353,116 @@ def test_a_passed_deadline_leaves_no_database_and_no_program(postgres: Postgres,
     place = {"name": "slow", "destination": str(folder)}
     made = run_module("postgres_dump", postgres.options(login_db="slow", bin_dir=BIN, **place))
     postgres.execute("DROP DATABASE slow")
-    result = restore(**place, wait_timeout=1)
-
     assert not made.get("failed"), made["msg"]
+    return place
+
+
+def test_a_passed_deadline_leaves_no_database_and_no_program(
+    postgres: Postgres, restore: Restore, slow: dict[str, str]
+) -> None:
+    result = restore(**slow, wait_timeout=1)
+
     assert result["failed"]
     assert "passed" in result["msg"]
     assert postgres.execute("SELECT 1 FROM pg_stat_activity WHERE usename = 'restorer'") == []
+
+
+IN_A_PROCESS = """
+import json, sys
+from tests.support.modules import run_module
+print(json.dumps(run_module("postgres_restore_test", json.load(sys.stdin))))
+"""
+
+
+@contextmanager
+def another(postgres: Postgres, folder: Path, slow: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """Another restore test, in a process of its own, which has made its database."""
+    path = os.pathsep.join(path for path in sys.path if path)
+    with subprocess.Popen([sys.executable, "-c", IN_A_PROCESS], env={**os.environ, "PYTHONPATH": path}, text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
+        if child.stdin:
+            child.stdin.write(json.dumps(arguments(postgres, folder, **slow)))
+            child.stdin.close()
+        try:
+            eventually(lambda: any(name.startswith("opsbook_restore_") for name in databases(postgres)))
+            yield child
+        finally:
+            child.kill()
+
+
+def test_two_tests_at_once_leave_each_others_database_alone(
+    postgres: Postgres, restore: Restore, folder: Path, slow: dict[str, str]
+) -> None:
+    with another(postgres, folder, slow) as child:
+        seen = restore(check_mode=True)
+        said = child.stdout.read() if child.stdout else ""
+
+    assert [one["reason"] for one in seen["kept"]] == ["its test is at work"]
+    assert not json.loads(said.splitlines()[-1]).get("failed")
+    assert postgres.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'") == []
+
+
+def test_what_a_killed_test_left_goes_as_soon_as_the_server_has_let_go_of_it(
+    postgres: Postgres, restore: Restore, folder: Path, slow: dict[str, str]
+) -> None:
+    with another(postgres, folder, slow) as child:
+        child.kill()
+    eventually(lambda: not postgres.execute("SELECT 1 FROM pg_stat_activity WHERE usename = 'restorer'"))
+    result = restore()
+
+    assert not result.get("failed"), result["msg"]
+    assert [change["action"] for change in result["changes"]] == ["drop", "restore"]
+
+
+CONTROL = """
+default_version = '1.0'
+superuser = false
+"""
+SCRIPT = """
+CREATE TABLE settings (name text, ours boolean DEFAULT false);
+INSERT INTO settings VALUES ('of the extension', true);
+SELECT pg_extension_config_dump('settings', 'WHERE NOT ours');
+"""
+
+
+@pytest.fixture
+def extension(postgres: Postgres) -> Iterator[None]:
+    """An extension with a table of settings, which the server has to offer."""
+    if postgres.connect().server_version < 180000:
+        pytest.skip("only PostgreSQL 18 and later look for extensions elsewhere")
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "extension"
+        folder.mkdir(mode=0o755)
+        Path(place).chmod(0o755)
+        (folder / "opsbook_settings.control").write_text(CONTROL)
+        (folder / "opsbook_settings--1.0.sql").write_text(SCRIPT)
+        postgres.execute(f"ALTER SYSTEM SET extension_control_path = '$system:{place}'", "SELECT pg_reload_conf()")
+        eventually(lambda: postgres.execute(
+            "SELECT 1 FROM pg_available_extensions WHERE name = 'opsbook_settings'"))
+        yield
+        postgres.execute("ALTER SYSTEM RESET extension_control_path", "SELECT pg_reload_conf()")
+
+
+def test_settings_in_the_tables_of_extensions_are_counted_and_compared(
+    postgres: Postgres, extension: None, restore: Restore, tmp_path: Path
+) -> None:
+    postgres.execute("CREATE DATABASE configured")
+    connection = postgres.connect(dbname="configured")
+    for statement in ("CREATE EXTENSION opsbook_settings", "INSERT INTO settings VALUES ('of a user')"):
+        connection.cursor().execute(statement)
+    connection.close()
+    place = {"name": "configured", "destination": str(tmp_path)}
+    made = run_module("postgres_dump", postgres.options(login_db="configured", bin_dir=BIN, **place))
+    postgres.execute("DROP DATABASE configured")
+    whole = restore(**place)
+    [path] = tmp_path.glob("configured-*.manifest.json")
+    path.write_text(path.read_text().replace('"name": "settings",\n    "rows": 1', '"name": "settings",\n    "rows": 2'))
+    lacking = restore(**place)
+
+    assert not made.get("failed"), made["msg"]
+    assert made["evidence"][0]["actual"]["rows_of_extensions"] == 1
+    assert not whole.get("failed"), whole["msg"]
+    assert "public.settings (of the extension opsbook_settings): 1 rows instead of 2" in lacking["msg"]
 
 
 def test_a_dump_in_a_bucket_is_fetched_and_restored(

@@ -23,13 +23,14 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.retentio
 from lab.processes import child_environment
 from tests.support.databases import Postgres, running_postgres
 from tests.support.modules import run_module
-from tests.support.standbys import running_standby
+from tests.support.standbys import frozen_receiver, running_standby
 from tests.support.waiting import eventually
 
 ROWS, OLD = 200_000, 80_000
 RULES = [{"table": "events", "column": "at", "older_than": "90d"}]
 DEFAULTS = {"batch_size": 5000, "maximum_replication_lag": "30s", "maximum_waiting": 0, "maximum_percent": 50.0,
-            "cascade": False, "rules": RULES, "login_user": "operator", "login_db": "postgres"}
+            "maximum_replication_lag_bytes": 134_217_728, "maximum_retained_bytes": 1_073_741_824, "cascade": False,
+            "rules": RULES, "login_user": "operator", "login_db": "postgres"}
 
 
 @pytest.fixture(scope="module")
@@ -249,6 +250,47 @@ def test_a_standby_that_falls_behind_is_waited_for(
         assert events() == (ROWS - OLD, 0, KEPT)
         standby_rows = "SELECT count(*) FROM events WHERE id % 5 < 2"
         eventually(lambda: standby.execute(standby_rows) == [(0,)])
+
+
+def test_a_standby_that_stands_still_is_waited_for(
+    postgres: Postgres, events: Events, do: Do, tmp_path: Path
+) -> None:
+    with running_standby(postgres, tmp_path) as standby:
+        with frozen_receiver(standby):
+            silent = do(maximum_replication_lag="1s", maximum_replication_lag_bytes=0, wait_timeout=4, batch_size=100)
+            before = events()
+            postgres.execute("UPDATE events SET seen = 1 WHERE id <= 20000")
+            behind = do(maximum_replication_lag="0", maximum_replication_lag_bytes=1_000_000, wait_timeout=1)
+            unchanged = events()
+            blind = do(maximum_replication_lag="0", login_user="blind")
+        result = do(maximum_replication_lag="1s")
+
+    assert silent["failed"]
+    assert "a standby has said nothing for" in silent["msg"]
+    assert 0 < before[1] <= OLD
+    assert behind["failed"]
+    assert behind["changed"] is False
+    assert "MiB behind, and 1.0 MiB are allowed" in behind["msg"]
+    assert unchanged == before
+    assert "may not be seen" in blind["msg"]
+    assert not result.get("failed"), result["msg"]
+    assert events() == (ROWS - OLD, 0, KEPT)
+
+
+def test_a_standby_that_is_gone_does_not_fill_the_disk_by_its_slot(postgres: Postgres, events: Events, do: Do) -> None:
+    postgres.execute("CHECKPOINT", "SELECT pg_create_physical_replication_slot('gone', true)")
+    try:
+        stopped = do(maximum_retained_bytes=4_000_000, wait_timeout=3)
+        left = events()[1]
+        result = do(maximum_retained_bytes=0, wait_timeout=30)
+    finally:
+        postgres.execute("SELECT pg_drop_replication_slot('gone')")
+
+    assert stopped["failed"]
+    assert "the replication slot gone, which nobody is connected to, keeps" in stopped["msg"]
+    assert 0 < left < OLD
+    assert not result.get("failed"), result["msg"]
+    assert events() == (ROWS - OLD, 0, KEPT)
 
 
 def test_sessions_at_work_are_waited_for(postgres: Postgres, events: Events, do: Do) -> None:

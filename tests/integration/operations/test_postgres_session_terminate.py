@@ -194,14 +194,33 @@ def test_who_comes_back_to_work_before_the_signal_is_left_alone(
     assert [works(back), works(idle)] == [True, False]
 
 
-def test_more_than_allowed_is_refused_before_any_ends(postgres: Postgres, session: Open, end: End) -> None:
+def test_of_more_than_may_end_those_end_that_wait_for_longest(postgres: Postgres, session: Open, end: End) -> None:
     open_ = [session(f"web-{number}") for number in range(3)]
+    open_[0].cursor().execute("SELECT 1")
     older(postgres)
     result = end(idle="1s", max_affected="2")
 
-    assert result["failed"]
-    assert "2" in result["msg"]
-    assert all(works(one) for one in open_)
+    assert not result.get("failed"), result
+    assert ended(result) == ["web-1", "web-2"]
+    assert [works(one) for one in open_] == [True, False, False]
+    assert "web-0" in result["kept"][0]["reason"]
+    assert "more than max_affected (2)" in result["kept"][0]["reason"]
+
+
+def test_a_session_whose_state_the_server_does_not_keep_is_no_gap(postgres: Postgres, session: Open, end: End) -> None:
+    postgres.execute("ALTER ROLE report SET track_activities = off")
+    untracked, idle = session("untracked", user="report"), session("web")
+    postgres.execute("ALTER ROLE report RESET track_activities")
+    eventually(lambda: postgres.execute("SELECT 1 FROM pg_stat_activity WHERE state = 'disabled'"))
+    eventually(lambda: postgres.execute("SELECT 1 FROM pg_stat_activity WHERE application_name = 'web' "
+                                        "AND clock_timestamp() - state_change > interval '1.1 s'"))
+    as_superuser, as_operator = end(check_mode=True, idle="1s", user="postgres"), end(idle="1s")
+
+    for result in (as_superuser, as_operator):
+        assert not result.get("failed"), result
+        assert ended(result) == ["web"]
+        assert "track_activities is off" in " ".join(kept["reason"] for kept in result["kept"])
+    assert [works(untracked), works(idle)] == [True, False]
 
 
 def test_a_role_that_may_not_signal_fails_and_names_each(postgres: Postgres, session: Open, end: End) -> None:

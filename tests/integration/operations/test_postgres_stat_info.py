@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import psycopg2
@@ -256,19 +257,45 @@ def test_a_role_without_rights_says_what_it_may_not_see(postgres: Postgres, look
 
 
 def test_a_section_that_cannot_be_read_is_a_gap_and_the_others_come(postgres: Postgres, look: Look) -> None:
-    postgres.execute("CREATE TABLE locked (id int)")
-    holder = postgres.connect("postgres")
-    with holder.cursor() as cursor:
+    with closing(postgres.connect()) as holder, holder.cursor() as cursor:
         cursor.execute("BEGIN")
-        cursor.execute("LOCK TABLE locked")
-        result = look("sizes", "wraparound", lock_timeout=1)
-    holder.close()
+        cursor.execute("LOCK TABLE pg_constraint")
+        result = look("foreign_keys", "wraparound", lock_timeout=1)
 
     assert result["verdict"] == "unknown"
-    assert (result["sizes"], result["wraparound"] is None) == (None, False)
+    assert (result["foreign_keys"], result["wraparound"] is None) == (None, False)
     (gap,) = result["coverage"]["missing"]
-    assert gap["resource"].endswith(" sizes")
+    assert gap["resource"].endswith(" foreign_keys")
     assert "took too long" in gap["reason"]
+
+
+@pytest.mark.parametrize("extension", ["", 'CREATE EXTENSION pgstattuple SCHEMA "odd%s"'])
+def test_a_table_that_somebody_locks_hides_no_other(postgres: Postgres, look: Look, extension: str) -> None:
+    for name in ("busy", "free"):
+        postgres.execute(
+            f"CREATE TABLE {name} (id int PRIMARY KEY, other int REFERENCES {name}, word text)",
+            f"INSERT INTO {name} SELECT g, g, repeat('x', 99) FROM generate_series(1, 30000) AS g",
+            f"CREATE INDEX {name}_some ON {name} (other) WHERE other IS NOT NULL", f"DELETE FROM {name} WHERE id % 10 <> 0",
+            f"ANALYZE {name}")
+    postgres.execute('CREATE SCHEMA IF NOT EXISTS "odd%s"', 'GRANT USAGE ON SCHEMA "odd%s" TO monitor',
+                     *filter(None, [extension]))
+    with closing(postgres.connect()) as holder, holder.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("LOCK TABLE busy")
+        result = look("sizes", "bloat", "indexes", "foreign_keys", "tables", limits=SMALL, lock_timeout=1)
+    postgres.execute('DROP SCHEMA "odd%s" CASCADE')
+
+    assert result["sizes"], result
+    sizes = {one["table"]: one for one in result["sizes"]["tables"]}
+    assert sizes["busy"]["total_bytes"] == pytest.approx(sizes["free"]["total_bytes"], rel=0.05)
+    assert "as it was last counted" in str(result["coverage"]["left_out"])
+    told = {one["name"]: (one["method"], one["reason"]) for one in result["bloat"] if one["kind"] == "table"}
+    assert told["public.free"][0] == ("pgstattuple" if extension else "estimate")
+    assert told["public.busy"][0] == "estimate"
+    gaps = {gap["resource"].rpartition("/postgres")[2] for gap in result["coverage"]["missing"]}
+    assert {gap for gap in gaps if "pg_toast" not in gap} == {
+        " foreign key busy_other_fkey of public.busy", ":public.busy_pkey", ":public.busy_some"}
+    assert (result["foreign_keys"], len(result["tables"])) == ([], 2)
 
 
 @pytest.mark.parametrize(("options", "said"), [

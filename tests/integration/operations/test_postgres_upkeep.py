@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 
 from lab.postgres import find_installation
 from tests.support.databases import Postgres, running_postgres
 from tests.support.labs import ROOT
 from tests.support.modules import run_module
+from tests.support.standbys import running_standby
 from tests.support.waiting import eventually
 
 ODD = 'Odd."name" of\'s'
@@ -196,6 +200,84 @@ def test_a_table_that_is_locked_against_all_does_not_stand_before_the_others(pos
 
     assert [entry["resource"].rpartition(".")[2] for entry in result["failed_resources"]] == [LONGEST]
     assert [change["applied"] for change in result["changes"] if change["resource"].endswith(ODD)] == [True]
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_table_that_somebody_else_locks_does_not_stand_before_a_rewrite(postgres: Postgres, do: Do) -> None:
+    postgres.execute(f'VACUUM ANALYZE "{LONGEST}"', f'VACUUM ANALYZE "{ODD.replace(chr(34), chr(34) * 2)}"')
+    with locked(postgres, LONGEST):
+        alone = do("vacuum", tables=[ODD], full=True, lock_timeout=1)
+        both = do("vacuum", tables=[LONGEST], full=True, lock_timeout=1)
+
+    assert not alone.get("failed"), alone["msg"]
+    assert worked_on(alone) == [ODD]
+    assert [entry["resource"].rpartition(".")[2] for entry in both["failed_resources"]] == [LONGEST]
+
+
+@contextmanager
+def locked(postgres: Postgres, table: str) -> Iterator[None]:
+    """Somebody locks a table against all for the length of the block."""
+    with closing(postgres.connect()) as holder, holder.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute(f'LOCK TABLE "{table}"')
+        yield
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_rewrite_takes_the_room_and_the_wal_that_it_said(postgres: Postgres, do: Do) -> None:
+    postgres.execute(f'CREATE INDEX ON "{LONGEST}" (id)', f'INSERT INTO "{LONGEST}" SELECT generate_series(1, 100000)',
+                     f'DELETE FROM "{LONGEST}" WHERE id % 4 = 0', f'VACUUM ANALYZE "{LONGEST}"', "CHECKPOINT")
+    begun = postgres.execute("SELECT pg_current_wal_lsn()")[0][0]
+    result = do("vacuum", tables=[LONGEST], full=True)
+    ((wal, size),) = postgres.execute(f"SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '{begun}')::bigint, "
+                                      f"pg_total_relation_size('\"{LONGEST}\"')")
+    said = re.search(r"up to ([\d.]+) MiB more, and ([\d.]+) MiB for WAL", result["changes"][0]["summary"])
+
+    assert said, result["changes"][0]["summary"]
+    assert [size <= float(said[1]) * 2**20, wal <= float(said[2]) * 2**20] == [True, True]
+    assert wal > size / 3
+
+
+@pytest.mark.parametrize(("verb", "options"), [("vacuum", {}), ("vacuum", {"full": True}), ("analyze", {}), ("reindex", {})])
+def test_a_standby_is_refused(standby: Postgres, verb: str, options: dict[str, Any]) -> None:
+    result = run_module(f"postgres_{verb}", standby.options(login_user="operator", tables=["*"], **options))
+
+    assert result["failed"]
+    assert "it is a standby" in result["msg"]
+    assert not result.get("changed")
+
+
+@pytest.fixture(scope="module")
+def standby(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with running_standby(postgres, tmp_path_factory.mktemp("standby")) as server:
+        yield server
+
+
+@pytest.mark.parametrize("verb", ["vacuum", "analyze"])
+def test_counts_that_a_crash_has_emptied_are_not_no_need(tmp_path_factory: pytest.TempPathFactory, verb: str) -> None:
+    with running_postgres(tmp_path_factory.mktemp("crashing"), autovacuum="off") as server:
+        server.execute("CREATE TABLE worn AS SELECT g AS id FROM generate_series(1, 5000) AS g",
+                       "CREATE TABLE empty (id int)", "VACUUM ANALYZE worn", "DELETE FROM worn WHERE id % 2 = 0",
+                       "CHECKPOINT")
+        with closing(server.connect()) as victim:
+            os.kill(victim.info.backend_pid, signal.SIGKILL)
+        eventually(lambda: answers(server))
+        counted = "SELECT n_live_tup, n_dead_tup, last_vacuum FROM pg_stat_user_tables WHERE relname = 'worn'"
+        assert server.execute(counted) == [(0, 0, None)]
+        first, second = (run_module(f"postgres_{verb}", server.options(tables=["*"])) for _run in range(2))
+
+        assert not first.get("failed"), first["msg"]
+        assert worked_on(first) == ["worn"]
+        assert "counts of it are lost" in first["changes"][0]["summary"]
+        assert (second["changed"], second.get("failed", False)) == (False, False)
+        assert server.execute(counted)[0][:2] == (2500, 0 if verb == "vacuum" else 2500)
+
+
+def answers(server: Postgres) -> bool:
+    try:
+        return bool(server.execute("SELECT 1"))
+    except psycopg2.OperationalError:
+        return False
 
 
 def test_the_documented_rights_are_all_that_maintenance_needs(postgres: Postgres, tmp_path: Path) -> None:

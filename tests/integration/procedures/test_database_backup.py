@@ -101,6 +101,13 @@ def test_a_second_verification_restores_nothing_again(verified: Maintained, data
     assert again.carried_out() == []
 
 
+def test_a_check_fails_for_a_dump_that_is_too_old(verified: Maintained, databases: Lab, records: Path) -> None:
+    found = maintain(databases, records, "--check", "-e", "dump_maximum_age=1s", playbook=VERIFICATION)
+    assert found.status == 2, found.output
+    assert found.said.count("age of the dump") >= len(BUCKETS)
+    assert found.record["changes"] == []
+
+
 def test_a_dump_that_was_changed_is_no_backup(verified: Maintained, databases: Lab, records: Path) -> None:
     dump = dumps(databases, "media")[0]
     client = databases.client("s3", "media")
@@ -111,3 +118,4 @@ def test_a_dump_that_was_changed_is_no_backup(verified: Maintained, databases: L
 
     assert found.status == 2
     assert "its SHA-256 is not the manifest's" in found.said
+    assert "media files: " in found.said, "the other backups are told of all the same"

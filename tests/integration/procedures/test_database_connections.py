@@ -12,6 +12,7 @@ import psycopg2
 import pytest
 
 from lab.folders import SECRETS, read_json
+from tests.support.ailments import blocked_session
 from tests.support.audit import read_audit
 from tests.support.databases import superuser
 from tests.support.labs import Lab
@@ -76,13 +77,46 @@ def test_what_does_nothing_is_ended_and_nothing_else(databases: Lab, records: Pa
     assert RESTART not in first.carried_out() + second.carried_out()
 
 
+def test_by_default_as_many_are_ended_as_give_connections_back(databases: Lab, records: Path) -> None:
+    """More are idle than one run may end: those that have been so for longest go, which is enough."""
+    with leaked(databases, "analytics", LEAK + 10):
+        eventually(lambda: held(databases, "analytics", "leaky") == LEAK + 10)
+        done = run(databases, records, "--limit", "analytics", "-e", "idle=1s", "-e", "application=leaky")
+        left = held(databases, "analytics", "leaky")
+
+    assert done.status == 0, done.output
+    assert 0 < left < LEAK
+    assert RESTART not in done.carried_out()
+
+
+def test_the_operator_gets_in_when_applications_have_taken_all_connections(databases: Lab, records: Path) -> None:
+    with leaked(databases, "analytics", None) as sessions:
+        assert len(sessions) > LEAK
+        done = run(databases, records, "--limit", "analytics", "-e", "idle=1s", "-e", "max_sessions=100%")
+
+    assert done.status == 0, done.output
+    assert "by leaky" in done.said
+    assert RESTART not in done.carried_out()
+
+
+@contextmanager
+def without_a_reserve(lab: Lab) -> Iterator[None]:
+    """The operator has no connections of its own, as before PostgreSQL 16."""
+    with superuser(lab, "analytics") as connection:
+        connection.cursor().execute("REVOKE pg_use_reserved_connections FROM opsbook_operator")
+        try:
+            yield
+        finally:
+            connection.cursor().execute("GRANT pg_use_reserved_connections TO opsbook_operator")
+
+
 @pytest.mark.parametrize("restart", ["auto", "never"])
 def test_with_no_connection_left_the_services_that_hold_them_are_restarted(
     databases: Lab, records: Path, restart: str
 ) -> None:
-    """Not even the operator gets in: what holds the pool, the inventory knows. Restarted, it lets go."""
+    """Not even the operator gets in: what holds the pool, the inventory knows. Restarted, it lets go of its sessions."""
     before = len(read_audit(databases.folder))
-    with leaked(databases, "analytics", None) as sessions:
+    with without_a_reserve(databases), leaked(databases, "analytics", None) as sessions:
         gives_up = threading.Event()
 
         def let_go() -> None:
@@ -100,6 +134,16 @@ def test_with_no_connection_left_the_services_that_hold_them_are_restarted(
     assert "No connection could be had" in done.said, done.output
     assert done.status == (0 if restart == "auto" else 2), done.said
     assert (RESTART in done.carried_out()) is (restart == "auto")
+
+
+def test_nothing_is_restarted_for_a_lock_and_the_lock_is_named(databases: Lab, records: Path) -> None:
+    """There are connections; somebody waits for a lock, which no restart of a service mends."""
+    with blocked_session(databases, "analytics"):
+        done = run(databases, records, "--limit", "analytics", "-e", "watch=4")
+
+    assert done.status == 2
+    assert "blocked sessions" in done.said, done.output
+    assert RESTART not in done.carried_out()
 
 
 def test_a_system_without_a_database_is_left_alone_and_it_is_said(databases: Lab, records: Path) -> None:

@@ -17,6 +17,7 @@ def seen(verdict: str | None, ok: bool | None = True, missing: tuple[str, ...] =
 
 
 HEALTHY, UNHEALTHY = seen("healthy"), seen("unhealthy", ok=False)
+WORKED = {"changed": True, "plan_digest": "0" * 64}
 SKIPPED = {"skipped": True, "skip_reason": "Conditional result was False"}
 
 
@@ -33,6 +34,10 @@ SKIPPED = {"skipped": True, "skip_reason": "Conditional result was False"}
         pytest.param({"a": {"failed": True, "msg": "boom"}}, "unknown", id="a_failed_check_is_unknown"),
         pytest.param({"a": {**HEALTHY, "failed": True}}, "unknown", id="a_failed_check_is_unknown_whatever_it_says"),
         pytest.param({"a": {"changed": False}}, "unknown", id="no_verdict"),
+        pytest.param({"a": HEALTHY, "b": WORKED}, "healthy", id="work_that_was_done"),
+        pytest.param({"a": HEALTHY, "b": {**WORKED, "msg": "one failed"}}, "unhealthy", id="work_that_failed_in_part"),
+        pytest.param({"a": HEALTHY, "b": {"msg": "refused"}}, "unknown", id="work_that_was_refused"),
+        pytest.param({"a": {**WORKED, "verdict": "unhealthy"}}, "unhealthy", id="work_that_tells_a_verdict_of_its_own"),
         pytest.param({"a": seen("fine")}, "unknown", id="a_word_that_is_no_verdict"),
         pytest.param({"a": {"results": [HEALTHY]}}, "unknown", id="a_loop_has_no_verdict_of_its_own"),
         pytest.param({"a": seen("healthy", ok=False)}, "unknown", id="its_own_evidence_contradicts_it"),

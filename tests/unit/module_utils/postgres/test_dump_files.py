@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,13 @@ import pytest
 
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import Refused
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.limits import Limits
+from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.dump_extras import (
+    ExtensionTable,
+    Extras,
+    differing_extras,
+)
 from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.dump_files import (
+    AHEAD,
     Dump,
     Keeping,
     check_prefix,
@@ -23,6 +30,7 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.dump_fil
     started_of,
     strangers_of,
     typical_size,
+    warn_of_clocks,
     why_kept,
 )
 from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.dump_manifest import File, Manifest, read_manifest
@@ -32,6 +40,9 @@ NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 MANIFEST = Manifest("media", "custom", 180006, "18.6", NOW, NOW, (File("", 100, "ab"),), (Contents("public", "t", 2, "7"),),
                     ("pg_trgm",), "UTF8", "C", "C", ("a warning",))
 
+EXTRAS = Extras(3, (("public", "mv.1"),), (ExtensionTable("cron", "cron", "job", 2),))
+FULL = replace(MANIFEST, database_size=4000, extras=EXTRAS)
+
 
 def dump(days: float, size: int | None = 100, manifest: Manifest | None = MANIFEST) -> Dump:
     started = NOW - timedelta(days=days)
@@ -39,18 +50,27 @@ def dump(days: float, size: int | None = 100, manifest: Manifest | None = MANIFE
 
 
 def test_a_manifest_comes_back_as_it_was_written() -> None:
-    assert read_manifest(MANIFEST.as_text()) == MANIFEST
-    assert (MANIFEST.size, MANIFEST.rows) == (100, 2)
+    assert read_manifest(FULL.as_text()) == FULL
+    assert (FULL.size, FULL.rows) == (100, 2)
 
 
-def without(name: str) -> str:
-    given = json.loads(MANIFEST.as_text())
-    del given[name]
-    return json.dumps(given)
+def test_an_older_manifest_is_read_and_keeps_the_digest_that_its_proof_names() -> None:
+    older = without("database_size", "extras")
+    read = read_manifest(older)
+
+    assert read == MANIFEST
+    assert read.digest == hashlib.sha256(older.encode()).hexdigest()
+
+
+def without(*names: str) -> str:
+    given = {name: value for name, value in json.loads(FULL.as_text()).items() if name not in names}
+    return json.dumps(given, indent=1) + "\n"
 
 
 @pytest.mark.parametrize("text", [
     "", "no JSON", "[]", "{}", "null", MANIFEST.as_text()[:200], without("files"), without("opsbook_manifest"),
+    FULL.as_text().replace('"large_objects": 3', '"large_objects": "many"'),
+    FULL.as_text().replace('"extras": {', '"extras": 7, "x": {'),
     MANIFEST.as_text().replace("+00:00", ""), MANIFEST.as_text().replace('"opsbook_manifest": 1', '"opsbook_manifest": 2'),
 ])
 def test_any_other_text_is_no_manifest(text: str) -> None:
@@ -81,11 +101,11 @@ def test_a_dump_is_good_with_its_manifest_and_all_its_bytes() -> None:
     assert [one.name for one in found] == names[::-1]
     assert [one.trouble for one in found] == [
         "there is a manifest and no dump", "it has no manifest of ours", "it has 99 bytes, and its manifest says 100", ""]
-    assert newest_good(found) == found[-1]
+    assert newest_good(found, NOW + timedelta(days=9)) == found[-1]
     assert strangers_of("media", sizes) == ["media-by-hand.dump"]
 
 
-@pytest.mark.parametrize(("age", "fresh"), [(0.0, True), (4.9, True), (5.0, False), (-1.0, False)])
+@pytest.mark.parametrize(("age", "fresh"), [(0.0, True), (4.9, True), (5.0, False), (-1.0, False), (-0.05, True)])
 def test_a_dump_is_fresh_until_it_is_so_old(age: float, fresh: bool) -> None:
     assert is_fresh(dump(age / 24), NOW, timedelta(hours=5)) is fresh
 
@@ -110,10 +130,45 @@ ANOTHERS = dump(47, manifest=replace(MANIFEST, database="billing"))
     ([dump(40), dump(50)], 1, False, [50]), ([dump(40)], 1, False, []), ([dump(40), dump(50)], 1, True, [40, 50]),
     ([dump(40), dump(50)], 2, True, [50]), ([dump(1), dump(2), dump(3)], 1, True, []),
     ([BROKEN, dump(50)], 1, False, [45]), ([dump(40), STRANGER, ANOTHERS], 1, False, []),
-    ([dump(30)], 1, True, []), ([dump(-400), dump(40)], 1, False, [40]),
+    ([dump(30)], 1, True, []), ([dump(-400), dump(40)], 1, False, []),
 ])
 def test_old_dumps_go_but_never_the_newest_good_ones(dumps: list[Dump], keep: int, coming: bool, gone: list[int]) -> None:
     assert going(dumps, keep, coming) == gone
+
+
+AHEAD_BY_AN_HOUR, A_LITTLE_AHEAD = dump(-1 / 24), dump(-1 / 1440)
+
+
+def test_a_dump_from_the_future_is_not_the_newest() -> None:
+    assert newest_good([AHEAD_BY_AN_HOUR, dump(1)], NOW) == dump(1)
+    assert newest_good([AHEAD_BY_AN_HOUR], NOW) is None
+    assert newest_good([A_LITTLE_AHEAD, dump(1)], NOW) == A_LITTLE_AHEAD
+
+
+@pytest.mark.parametrize("ahead", [AHEAD_BY_AN_HOUR, dump(-400), dump(-1, size=99)])
+def test_a_dump_from_the_future_neither_goes_nor_counts_among_those_kept(ahead: Dump) -> None:
+    judged = why_kept([ahead, dump(40), dump(50)], "media", NOW, Keeping(1, timedelta(days=30)), Limits(), False)
+    assert [reason for _dump, reason in judged] == [AHEAD, "it is one of the newest 1 good ones", ""]
+
+
+def test_dumps_from_the_future_are_warned_of_by_name() -> None:
+    [warning] = warn_of_clocks([AHEAD_BY_AN_HOUR, A_LITTLE_AHEAD, dump(1)], NOW)
+
+    assert AHEAD_BY_AN_HOUR.name in warning
+    assert A_LITTLE_AHEAD.name not in warning
+    assert warn_of_clocks([dump(1)], NOW) == []
+
+
+@pytest.mark.parametrize(("seen", "left_out", "told"), [
+    (EXTRAS, (), []), (replace(EXTRAS, large_objects=2), (), ["2 large objects instead of 3"]),
+    (replace(EXTRAS, views=()), (), ["public.mv.1: the materialized view is missing or not filled"]),
+    (replace(EXTRAS, tables=()), (), ["cron.job (of the extension cron): it is missing"]),
+    (replace(EXTRAS, tables=(replace(EXTRAS.tables[0], rows=1),)), (),
+     ["cron.job (of the extension cron): 1 rows instead of 2"]),
+    (replace(EXTRAS, tables=()), ("cron",), []), (replace(EXTRAS, views=(*EXTRAS.views, ("public", "more"))), (), []),
+])
+def test_what_there_is_beside_tables_is_compared(seen: Extras, left_out: tuple[str, ...], told: list[str]) -> None:
+    assert differing_extras(EXTRAS, seen, left_out) == told
 
 
 def test_without_an_age_none_goes_and_less_than_one_is_refused() -> None:

@@ -82,14 +82,42 @@ def test_sizes_and_moments_do_not_make_another_plan() -> None:
     assert plan(replace(SOURCE, listed=listed)).digest == plan_dump(later, "/b", WANTED, Limits()).digest
 
 
-@pytest.mark.parametrize(("started", "not_within", "ok"), [
-    (NOW, None, True), (NOW + timedelta(seconds=9), None, True), (NOW - timedelta(hours=1), None, False),
-    (NOW - timedelta(hours=1), timedelta(hours=5), True), (NOW - timedelta(hours=6), timedelta(hours=5), False),
+HOUR = 1 / 24
+
+
+@pytest.mark.parametrize(("listed", "made", "not_within", "told", "ok"), [
+    ([dump(0)], dump(0).name, None, dump(0).name, True), ([dump(-HOUR), dump(0)], dump(0).name, None, dump(0).name, True),
+    ([dump(-HOUR)], dump(0).name, timedelta(hours=5), "there is none", False),
+    ([replace(dump(0), size=1)], dump(0).name, None, "it has 1 bytes, and its manifest says 10,485,760", False),
+    ([dump(HOUR)], "", timedelta(hours=5), dump(HOUR).name, True), ([dump(HOUR)], "", None, dump(HOUR).name, False),
+    ([dump(6 * HOUR)], "", timedelta(hours=5), dump(6 * HOUR).name, False),
+    ([dump(-HOUR), dump(HOUR)], "", timedelta(hours=5), dump(HOUR).name, True),
+    ([dump(-HOUR)], "", timedelta(hours=5), "there is none", False), ([], "", timedelta(hours=5), "there is none", False),
 ])
-def test_the_newest_dump_has_to_be_of_this_run_or_young_enough(started: datetime, not_within: Any, ok: bool) -> None:
-    newest = replace(dump(0), started=started.replace(microsecond=0))
-    assert judge_newest(SOURCE, newest, NOW.replace(microsecond=5), not_within).ok is ok
-    assert judge_newest(SOURCE, None, NOW, not_within).ok is False
+def test_the_dump_of_this_run_is_judged_else_the_newest_that_is_not_from_the_future(
+    listed: list[Dump], made: str, not_within: Any, told: str, ok: bool
+) -> None:
+    evidence = judge_newest(SOURCE, listed, made, NOW, not_within)
+
+    assert evidence.ok is ok
+    assert (evidence.actual if isinstance(evidence.actual, str) else evidence.actual["dump"]) == told
+
+
+def test_a_dump_from_the_future_makes_none_unnecessary_and_stays() -> None:
+    made = plan(replace(SOURCE, listed=(dump(-HOUR), dump(HOUR))))
+    one = replace(WANTED, keeping=Keeping(1, timedelta(days=30)))
+    due = plan(replace(SOURCE, listed=(dump(-HOUR), dump(40), dump(50))), one)
+
+    assert actions(made) == []
+    assert actions(due) == [["dump"], ["delete", "delete"]]
+    assert "from the future" in str(due.kept)
+
+
+@pytest.mark.parametrize(("checksums", "told"), [(True, "count them and add up their checksums"), (False, "to count them")])
+def test_the_summary_says_how_long_the_snapshot_is_held(checksums: bool, told: str) -> None:
+    [change] = plan(SOURCE, replace(WANTED, checksums=checksums)).changes
+    assert "snapshot is held until all rows have been read once more" in change.summary
+    assert change.summary.endswith(told)
 
 
 @pytest.mark.parametrize("options", [{"jobs": 0}, {"jobs": 2}, {"name": "../x"}, {"keep": 0}, {"not_within": "soon"}])

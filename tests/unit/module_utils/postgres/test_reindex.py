@@ -46,6 +46,7 @@ def judged(*indexes: Index, bloat: Bloat = WORN, named: bool = False) -> Judged:
     (replace(INDEX, exclusion=True), WORN, "", "exclusion constraint"),
     (replace(INDEX, being_built=True), WORN, "", "a session builds it"),
     (replace(BROKEN, being_built=True), WORN, "", "a session builds it"),
+    (replace(INDEX, definition=""), WORN, "", "somebody locks its table against all"),
     (BROKEN, WORN, "drop", "its build failed"),
     (replace(BROKEN, constraint="title_key"), WORN, "", "only a rebuild helps"),
     (replace(BROKEN, attached=True), WORN, "", "only a rebuild helps"),
@@ -83,11 +84,16 @@ def plan(*indexes: Index, bloat: Bloat = WORN, protected: Any = ()) -> Plan:
 def test_a_change_says_why_how_much_room_it_needs_and_what_would_undo_it() -> None:
     rebuilt, dropped = plan(INDEX, LEFT).changes
 
-    assert rebuilt.summary == ("rebuild public.title_idx: 40 % of 100.0 MiB wasted (estimate); the new one needs about "
-                               "60.0 MiB on disk before the old one goes")
+    assert rebuilt.summary == ("rebuild public.title_idx: 40 % of 100.0 MiB wasted (estimate); the new one needs up to "
+                               "100.0 MiB before the old one goes, and WAL about as much again")
     assert dropped.summary == "drop public.title_idx_ccnew: a rebuild of public.title_idx left it behind"
     assert "CREATE INDEX title_idx ON" in dropped.undo.reason
     assert dropped.undo.module == ""
+
+
+def test_only_what_was_measured_lowers_the_room_and_what_is_not_logged_needs_no_wal() -> None:
+    assert "up to 60.0 MiB before" in plan(INDEX, bloat=replace(WORN, method="pgstattuple")).changes[0].summary
+    assert "WAL" not in plan(replace(INDEX, logged=False)).changes[0].summary
 
 
 @pytest.mark.parametrize(("index", "reason"), [

@@ -13,18 +13,20 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors impor
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.limits import Limits
 from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.archive import table_oids, without_extensions
 from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.connection import connector
-from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.dump_files import Dump
-from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.dump_manifest import File, Manifest
+from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.dump_extras import NOT_COMPARED, NOT_TOLD, Extras
+from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.dump_files import AHEAD, Dump
+from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.dump_manifest import File, Manifest, Proof
 from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.restore_plan import (
     Target,
     Trial,
     describe_trial,
     judge_dump,
+    judge_restored,
     plan_trial,
     trial_of,
 )
 from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.scratch import (
-    abandoned,
+    Scratch,
     drop_scratch,
     made_at,
     scratch_name,
@@ -77,25 +79,92 @@ def test_a_dump_is_young_enough_and_of_a_size_like_those_before(listed: tuple[Du
     assert [item.check for item in evidence if item.ok is False] == faults
 
 
+AHEAD_BY_AN_HOUR = dump(-1 / 24)
+
+
+def test_a_dump_from_the_future_is_not_the_newest_and_is_named() -> None:
+    made = plan(replace(TARGET, listed=(AHEAD_BY_AN_HOUR, dump(0.5))))
+
+    assert [change.handle["dump"] for change in made.changes] == [dump(0.5)]
+    assert [(kept.resource, kept.reason) for kept in made.kept] == [(f"postgres-dump:/b/{AHEAD_BY_AN_HOUR.name}", AHEAD)]
+    with pytest.raises(Missing, match="from the future"):
+        plan(replace(TARGET, listed=(AHEAD_BY_AN_HOUR,)))
+
+
+@pytest.mark.parametrize(("days", "maximum", "told", "ok"), [
+    (-1 / 24, timedelta(hours=24), "1 h ahead", False), (-1 / 24, None, "1 h ahead", False),
+    (-4 / 1440, timedelta(hours=24), "0 s old", True), (0.5, timedelta(hours=24), "12 h old", True),
+])
+def test_an_age_below_nothing_is_none(days: float, maximum: timedelta | None, told: str, ok: bool) -> None:
+    trial = replace(TRIAL, dump=dump(days).name, maximum_age=maximum)
+    [age] = judge_dump(Collected(replace(TARGET, listed=(dump(days),)), NOW), trial)
+    assert (age.check, age.actual, age.ok) == ("age of the dump", told, ok)
+
+
+@pytest.mark.parametrize(("listed", "said"), [
+    ((dump(2), dump(3)), "age of the dump: 2 d old (expected: younger than 1 d)"),
+    ((dump(0.5, 1), dump(1)), "size of the dump: 1 bytes"), ((dump(0.5), dump(1)), ""),
+])
+def test_a_dump_that_is_too_old_or_small_fails_in_check_mode_too(listed: tuple[Dump, ...], said: str) -> None:
+    described = describe_trial(Collected(replace(TARGET, listed=listed), NOW), TRIAL)
+    assert described.get("failed", False) is bool(said)
+    assert said in described.get("msg", "")
+
+
+@pytest.mark.parametrize(("size", "free", "told"), [
+    (600, None, "up to 0.0 MiB (the database had 0.0 MiB, and as much WAL may be written); what is free is not known"),
+    (600, 1200, "are free"), (None, 1, "how much room it needs is not known"),
+])
+def test_how_much_room_a_restore_needs_is_told(size: int | None, free: int | None, told: str) -> None:
+    one = replace(dump(0.5), manifest=replace(MANIFEST, database_size=size))
+    [change] = plan(replace(TARGET, listed=(one,)), replace(TRIAL, free_space=free)).changes
+    assert told in change.summary
+
+
+def test_a_restore_that_may_fill_the_disk_is_refused() -> None:
+    one = replace(dump(0.5), manifest=replace(MANIFEST, database_size=600))
+    with pytest.raises(Refused, match="as much WAL"):
+        plan(replace(TARGET, listed=(one,)), replace(TRIAL, free_space=1199))
+    proven = replace(one, proof=Proof("", NOW - timedelta(hours=1), "db", 1, 1))
+    assert not plan(replace(TARGET, listed=(proven,)), replace(TRIAL, free_space=1199, not_within=timedelta(days=6))).changes
+
+
+EXTRAS = Extras(3, (("public", "seen"),), ())
+
+
+@pytest.mark.parametrize(("expected", "wrong"), [(EXTRAS, False), (replace(EXTRAS, large_objects=4), True), (None, False)])
+def test_what_is_not_compared_is_said(expected: Extras | None, wrong: bool) -> None:
+    evidence = judge_restored("d", replace(MANIFEST, extras=expected), [], EXTRAS, [])
+
+    assert evidence.ok is not wrong
+    assert ("differences" in evidence.actual) is wrong
+    assert set(NOT_COMPARED) <= set(evidence.actual["not_compared"])
+    assert (NOT_TOLD in evidence.actual["not_compared"]) is (expected is None)
+
+
 def test_without_a_dump_there_is_none_to_describe() -> None:
     assert describe_trial(Collected(replace(TARGET, listed=()), NOW), TRIAL) == {"dump": None}
 
 
-@pytest.mark.parametrize("options", [{"jobs": 0}, {"minimum_percent_of_previous": 101.0}, {"maximum_age": "old"}])
+@pytest.mark.parametrize("options", [{"jobs": 0}, {"minimum_percent_of_previous": 101.0}, {"maximum_age": "old"},
+                                     {"free_space": -1}])
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(Refused):
         trial_of({"name": "media", "jobs": 1, "minimum_percent_of_previous": 50.0, "extensions_left_out": [], **options})
 
 
-OLD, YOUNG = (scratch_name(NOW - timedelta(days=days), "0123abcd") for days in (2, 0.5))
+OLD, YOUNG, LIVING, VISITED = (scratch_name(NOW - timedelta(days=days), "0123abcd") for days in (2, 0, 1, 3))
 
 
-def test_databases_of_killed_tests_go_first_once_they_are_old() -> None:
-    made = plan(replace(TARGET, scratch=(OLD, YOUNG)))
-    kept = plan(replace(TARGET, scratch=(OLD,)), limits=Limits(protected=(OLD,)))
+def test_databases_of_killed_tests_go_first_however_young_and_those_in_use_stay() -> None:
+    made = plan(replace(TARGET, scratch=(
+        Scratch(OLD), Scratch(YOUNG), Scratch(LIVING, at_work=True), Scratch(VISITED, connected=True))))
+    kept = plan(replace(TARGET, scratch=(Scratch(OLD),)), limits=Limits(protected=(OLD,)))
 
     assert [[change.resource for change in step] for step in made.steps] == [
-        [f"postgres-database:{OLD}"], [f"postgres-dump:/b/{dump(0.5).name}"]]
+        [f"postgres-database:{OLD}", f"postgres-database:{YOUNG}"], [f"postgres-dump:/b/{dump(0.5).name}"]]
+    assert {one.resource.partition(":")[2]: one.reason for one in made.kept} == {
+        LIVING: "its test is at work", VISITED: "somebody is connected to it"}
     assert [change.action for change in kept.changes] == ["restore"]
 
 
@@ -105,9 +174,8 @@ def test_databases_of_killed_tests_go_first_once_they_are_old() -> None:
 ])
 def test_no_other_database_is_taken_for_one_of_ours_or_dropped(name: str) -> None:
     assert made_at(name) is None
-    assert not abandoned(name, NOW)
     with pytest.raises(OperationError, match="it is none"):
-        drop_scratch(connector({"login_port": 1}), name)
+        drop_scratch(connector({"login_port": 1}), name, force=True)
 
 
 # pg_restore ends such a line with a blank, for want of an owner.

@@ -28,6 +28,7 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.retentio
     DETACHED,
     PENDING,
     ROWS,
+    Left,
     Part,
     Target,
     Targets,
@@ -41,8 +42,9 @@ TARGET = Target(RULE, "public", "events", "public.events", "timestamp with time 
 OPTIONS: dict[str, Any] = {
     "rules": [{"table": "events", "column": "at", "older_than": "90d", "key": None}], "batch_size": 5000,
     "maximum_replication_lag": "30s", "maximum_waiting": 0, "maximum_active": None, "maximum_percent": 50.0,
-    "cascade": False}
+    "maximum_replication_lag_bytes": 134_217_728, "maximum_retained_bytes": 1_073_741_824, "cascade": False}
 BRAKES = Brakes()
+MIB = 1024 * 1024
 
 
 def plan(*targets: Target, protected: tuple[str, ...] = (), maximum_percent: float = 100.0) -> Any:
@@ -74,6 +76,14 @@ def test_a_small_batch_size_bounds_all_of_them() -> None:
     (Load(29.0, 99), BRAKES, ""), (Load(31.0, 0), BRAKES, "a standby is 31 s behind, and 30 s are allowed"),
     (Load(9e9, 0), Brakes(lag=0), ""), (Load(0.0, 5), Brakes(active=5), ""),
     (Load(0.0, 6), Brakes(active=5), "6 sessions are at work, and 5 are allowed"),
+    (Load(0.0, 0, silent=29.0), BRAKES, ""), (Load(0.0, 0, silent=31.0), Brakes(lag=0), ""),
+    (Load(0.0, 0, silent=31.0), BRAKES, "a standby has said nothing for 31 s, and 30 s are allowed"),
+    (Load(0.0, 0, behind=128 * MIB), BRAKES, ""), (Load(0.0, 0, behind=999 * MIB), Brakes(behind=0), ""),
+    (Load(0.0, 0, behind=129 * MIB), Brakes(lag=0), "a standby is 129.0 MiB behind, and 128.0 MiB are allowed"),
+    (Load(0.0, 0, slot="gone", retained=1024 * MIB), BRAKES, ""),
+    (Load(0.0, 0, slot="gone", retained=2048 * MIB), Brakes(retained=0), ""),
+    (Load(0.0, 0, slot="gone", retained=2048 * MIB), BRAKES, "the replication slot gone, which nobody is connected to, "
+     "keeps 2,048 MiB of WAL, and 1,024 MiB are allowed"),
 ])
 def test_no_batch_begins_while_the_server_works_too_hard(load: Load, brakes: Brakes, why: str) -> None:
     assert too_much(load, brakes) == why
@@ -114,7 +124,7 @@ def test_each_part_is_a_change_or_kept_with_its_reason() -> None:
 def test_partitions_past_their_time_are_dropped_whole_also_empty_ones() -> None:
     old = replace(PART, name="y2020", fate=ATTACHED, rows=9, old=9)
     made = plan(of(old, replace(old, name="y2021", rows=0, old=0), replace(old, name="y2019", fate=PENDING),
-                   replace(old, name="y2018", fate=DETACHED, rows=None, old=None), replace(PART, name="rest", rows=2000),
+                   replace(old, name="y2018", fate=DETACHED), replace(PART, name="rest", rows=2000),
                    locks=True, triggers=("audit",)))
 
     assert [(change.resource.rpartition(".")[2], change.action) for change in made.changes] == [
@@ -124,7 +134,18 @@ def test_partitions_past_their_time_are_dropped_whole_also_empty_ones() -> None:
     assert made.changes[0].summary == (
         "drop public.y2020, a partition of public.events with 9 rows, all older than 90d; locks public.events against all "
         "for a moment; does not fire audit")
-    assert made.changes[3].summary == "drop public.y2018, which an earlier run detached from public.events"
+    assert made.changes[3].summary == "drop public.y2018 with 9 rows, which an earlier run detached from public.events"
+
+
+def test_what_was_detached_by_another_rule_or_is_left_alone_is_kept_and_said() -> None:
+    made = plan(of(replace(PART, name="y2018", fate=DETACHED, rows=9, old=8),
+                   left=(Left("archive.y2017", "somebody has altered it"),)))
+
+    assert made.changes == ()
+    assert {kept.resource.rpartition("/")[2]: kept.reason for kept in made.kept} == {
+        "media:archive.y2017": "somebody has altered it",
+        "media:public.y2018": "an earlier run detached it from public.events, and rows of it are not older than 90d: attach "
+                              "it again, or drop it"}
 
 
 def test_changes_are_in_the_order_of_the_rules() -> None:
@@ -143,7 +164,8 @@ HALF = replace(PART, name="y2020", fate=ATTACHED, rows=500, old=500)
 @pytest.mark.parametrize(("parts", "percent", "planned"), [
     ((PART,), 30.0, 1), ((PART,), 29.9, None), ((replace(PART, old=1000),), 100.0, 1), ((PART,), 0.0, None),
     ((replace(PART, old=0),), 0.0, 0), ((PART, replace(PART, name="rest", old=0)), 15.0, 1), ((PART, HALF), 50.0, None),
-    ((PART, HALF), 54.0, 2), ((PART, replace(HALF, fate=DETACHED, rows=None, old=None)), 30.0, 2),
+    ((PART, HALF), 54.0, 2), ((PART, replace(HALF, fate=DETACHED)), 50.0, None),
+    ((PART, replace(HALF, fate=DETACHED)), 54.0, 2), ((PART, replace(HALF, fate=DETACHED, old=499)), 20.0, 1),
     ((replace(PART, obstacle="no right"),), 0.0, 0),
 ])
 def test_a_rule_that_would_delete_too_much_of_a_table_is_refused(
@@ -158,6 +180,7 @@ def test_a_rule_that_would_delete_too_much_of_a_table_is_refused(
 
 @pytest.mark.parametrize("wrong", [
     {"batch_size": 0}, {"maximum_waiting": -1}, {"maximum_active": 0}, {"maximum_percent": 101.0}, {"maximum_percent": -1.0},
+    {"maximum_replication_lag_bytes": -1}, {"maximum_retained_bytes": -1},
     {"maximum_replication_lag": "soon"},
     *({"rules": [{"table": "events", "column": "at", "older_than": age}]} for age in ("23h", "90", "0d", "three days")),
 ])
@@ -167,5 +190,5 @@ def test_rules_and_limits_that_make_no_sense_are_refused(wrong: dict[str, Any]) 
 
 
 def test_rules_are_read_from_the_options() -> None:
-    read = retention_of({**OPTIONS, "maximum_active": 20, "cascade": True})
-    assert read == Retention((RULE,), Brakes(5000, 30.0, 0, 20), 50.0, True)
+    read = retention_of({**OPTIONS, "maximum_active": 20, "cascade": True, "maximum_retained_bytes": 7})
+    assert read == Retention((RULE,), Brakes(5000, 30.0, 0, 20, 128 * MIB, 7), 50.0, True)

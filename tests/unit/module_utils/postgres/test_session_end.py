@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.coverage import Collected, Coverage
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import Refused
-from ansible_collections.opsbook.runbooks.plugins.module_utils.core.limits import Limits
+from ansible_collections.opsbook.runbooks.plugins.module_utils.core.limits import Limits, refuse_beyond
 from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.session_end import (
     Candidate,
     Rules,
@@ -25,9 +25,10 @@ IDLE = Candidate(7, "2026-11-21T07:00:00.000000+00:00", "media", "app", "web", "
 QUARTER = {"idle": timedelta(minutes=15)}
 
 
-def plan(*sessions: Candidate, ages: dict[str, timedelta] = QUARTER, protected: tuple[str, ...] = (), **only: Any) -> Any:
-    rules = Rules(ages, only)
-    return plan_end(Collected(sessions, NOW, Coverage()), "db:5432/media", rules, Limits(protected=protected))
+def plan(*sessions: Candidate, ages: dict[str, timedelta] = QUARTER, protected: tuple[str, ...] = (),
+         limits: Limits | None = None, **only: Any) -> Any:  # fmt: skip
+    rules, given = Rules(ages, only), limits or Limits(protected=protected)
+    return plan_end(Collected(sessions, NOW, Coverage()), "db:5432/media", rules, given)
 
 
 def pids(of: Any) -> list[int]:
@@ -57,7 +58,8 @@ def test_all_given_patterns_have_to_fit(only: dict[str, Any], ends: bool) -> Non
 @pytest.mark.parametrize(("session", "reason"), [
     (replace(IDLE, superuser=True), "its role is a superuser"), (replace(IDLE, application="opsbook"), "it is one of ours"),
     (replace(IDLE, application="pg_dump"), "it maintains the database"), (replace(IDLE, maintains=True), "it maintains"),
-    (replace(IDLE, since=None, state=None, seconds=None), "its state may not be seen"),
+    (replace(IDLE, started=None, since=None, state=None, seconds=None), "its state may not be seen"),
+    (replace(IDLE, since=None, state="disabled", seconds=None), "its track_activities is off"),
     (replace(IDLE, user="shop"), "protected"), (replace(IDLE, database="shop"), "protected"), (IDLE, ""),
 ])
 def test_some_are_never_ended(session: Candidate, reason: str) -> None:
@@ -67,6 +69,25 @@ def test_some_are_never_ended(session: Candidate, reason: str) -> None:
     assert pids(made) == [7] * (not reason)
     assert all(reason in kept.reason for kept in made.kept)
     assert len(made.kept) == bool(reason)
+
+
+def crowd(count: int) -> list[Candidate]:
+    """Idle sessions, of which the one with the highest number has been idle for longest."""
+    return [replace(IDLE, pid=number, since=f"2026-11-21T07:{30 - number:02}:00.000000+00:00") for number in range(count)]
+
+
+@pytest.mark.parametrize(("most", "earlier", "ends"), [
+    ("2", 0, [3, 4]), ("5", 0, [0, 1, 2, 3, 4]), ("0", 0, []), ("40%", 0, [3, 4]), ("3", 2, [4]), ("3", 3, []), ("3", 9, []),
+    ("50%", 5, []), ("60%", 5, [4]),
+])
+def test_those_that_wait_for_longest_end_where_not_all_may(most: str, earlier: int, ends: list[int]) -> None:
+    limits = Limits(most, (), frozenset(f"postgres-session:db:5432/media:{number}" for number in range(90, 90 + earlier)))
+    made = plan(*crowd(5), limits=limits)
+
+    assert pids(made) == ends
+    assert len(made.kept) == 5 - len(ends)
+    assert all(f"more than max_affected ({most})" in kept.reason for kept in made.kept)
+    refuse_beyond(made, limits)
 
 
 def test_what_the_rules_do_not_name_is_not_listed_as_kept() -> None:

@@ -34,15 +34,16 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.statisti
     Statistics,
 )
 from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.tables import Table, Tables
+from tests.support.tables import TABLE
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 USUAL = Limits()
 WEEKS = Counter("18.6", False, "monitor", "2026-11-21T00:00:00+00:00", "2026-11-01T00:00:00+00:00", 20 * 86400.0)
 INDEX = Index(
     oid=1, table_oid=2, schema="public", table="shelf", name="shelf_word", toast=False, method="btree", partitioned=False,
-    attached=False, size=16384, rows=10.0, pages=2, fill=90, unique=False, primary=False, constraint="", exclusion=False,
-    valid=True, ready=True, live=True, scans=0, definition="CREATE INDEX ...", identity="a", being_built=False,
-    maintainable=True, droppable=True)
+    attached=False, logged=True, rows=10.0, pages=2, fill=90, unique=False, primary=False, constraint="", exclusion=False,
+    valid=True, scans=0, definition="CREATE INDEX ...", identity="a", being_built=False,
+    maintainable=True, droppable=True, size=16384, locked=False)
 STANDBY = Standby(7, "replicator", "standby", "10.0.0.5", "streaming", "async", 0, None)
 SLOT = Slot("standby", "physical", None, True, "reserved", 0, None)
 
@@ -77,9 +78,21 @@ def test_a_cache_is_judged_once_it_was_asked_often_enough(hits: int, reads: int,
     (0, 1000, True), (0, 1001, False), (9_009, 1_001, False), (9_999, 1_001, True), (5, 5, True),
 ])
 def test_a_table_has_too_many_dead_rows_by_number_and_by_part(live: int, dead: int, right: bool) -> None:
-    table = Table("public", "shelf", False, 8192, live, dead, 0, None, None, 2 * 10**9, True)
+    table = replace(TABLE, live=live, dead=dead, frozen_age=2 * 10**9)
 
     assert answers(tables=Tables("db:5432/media", "monitor", "", (table,))) == {"dead rows": right}
+
+
+def test_a_table_whose_counts_are_lost_is_not_one_without_dead_rows() -> None:
+    lost, worn = replace(TABLE, live=0, analyzed=None), replace(TABLE, name="shelf", dead=9_000)
+
+    def judged(*tables: Table) -> list[tuple[str, bool | None]]:
+        found = evaluate_statistics(seen(tables=Tables("db:5432/media", "monitor", "", tables)), USUAL)
+        return [(item.resource.rpartition(":")[2], item.ok) for item in found]
+
+    assert judged(lost) == [("public.media_items", None)]
+    assert judged(lost, worn) == [("public.shelf", False), ("public.media_items", None)]
+    assert judged(lost, TABLE) == [("5432/media", True), ("public.media_items", None)]
 
 
 @pytest.mark.parametrize(("bloat", "right"), [

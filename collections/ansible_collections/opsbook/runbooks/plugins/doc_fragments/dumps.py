@@ -43,5 +43,7 @@ requirements:
 notes:
   - A dump is good when a manifest of ours (C(NAME.manifest.json)) lies beside it and it is as large as that says. What else
     lies there is neither used nor deleted.
+  - A dump whose name says that it was begun more than five minutes later than now is from a machine with another clock. It
+    counts neither as the newest nor among those that are kept, it is not deleted, and the task warns of it.
   - B(Password) - C(pg_dump) and C(pg_restore) get it by their environment, never by their command line.
 """

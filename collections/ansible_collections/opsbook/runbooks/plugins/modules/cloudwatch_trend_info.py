@@ -13,7 +13,7 @@ description:
     be left if that goes on.
   - The change a day is the median of the slopes between all pairs of points (Theil and Sen), so that one clean-up or one
     night does not turn it.
-  - A gauge with less than 24 points is V(unknown).
+  - A gauge with less than 24 points, and one that was not reported for three hours, is V(unknown).
 options:
   metrics:
     description:
@@ -40,7 +40,8 @@ options:
         default: {}
       stat:
         description:
-          - V(Minimum) of what is free, V(Maximum) of what is used.
+          - V(Minimum) of what is free, which runs down to O(metrics[].full), V(Maximum) of what is used, which runs up to
+            it.
         type: str
         choices: [Minimum, Maximum]
         required: true
@@ -53,6 +54,12 @@ options:
         description: It is unhealthy when fewer days are left.
         type: float
         default: 7
+      minimum_left:
+        description:
+          - And when no more than this is left, in the metric's own unit, as V(10) of per cent. A gauge that stands still
+            just before O(metrics[].full) has all the days there are.
+        type: float
+        default: 0
   window:
     description:
       - How far back is looked, as V(7d). Whole weeks, or a week-end looks like a trend.
@@ -82,6 +89,7 @@ EXAMPLES = r"""
         stat: Minimum
         full: 0
         minimum_days: 14
+        minimum_left: 10737418240
 """
 
 RETURN = r"""
@@ -103,6 +111,9 @@ trends:
       type: int
     newest:
       description: The last value, in the metric's own unit; null where there is no data.
+      type: float
+    left:
+      description: How far it is from O(metrics[].full), below 0 where it is past that; null where that could not be told.
       type: float
     a_day:
       description: How much it changes a day; null where that could not be told.
@@ -160,6 +171,7 @@ def main():
                 "stat": {"type": "str", "choices": list(GAUGES), "required": True},
                 "full": {"type": "float", "required": True},
                 "minimum_days": {"type": "float", "default": 7},
+                "minimum_left": {"type": "float", "default": 0},
             }},
             "window": {"type": "str", "default": "14d"},
         }],

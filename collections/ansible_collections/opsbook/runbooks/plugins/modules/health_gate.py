@@ -10,6 +10,8 @@ version_added: 0.1.0
 short_description: Go on only if every check is healthy
 description:
   - Takes the registered results of information modules and gives one verdict over them.
+  - Among them may be results of changing modules that were told not to fail (C(failed_when=false)), so that a procedure goes
+    on with what does not depend on them. They are unhealthy when anything of their work failed.
   - Fails unless all of them are healthy, naming each fault. A check that was skipped, since the system does not declare
     what it looks at, does not count. One that failed or could not see everything is V(unknown), and V(unknown) does not
     pass.

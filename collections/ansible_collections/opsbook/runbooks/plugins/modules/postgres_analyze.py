@@ -11,6 +11,8 @@ short_description: Analyze the tables of a PostgreSQL database that need it
 description:
   - Renews the planner's statistics of tables that have changed much since, and of tables and partitioned tables that were
     never analyzed. Readers and writers go on meanwhile.
+  - So are those of tables whose counts the server has lost, as after a crash, a failover or a reset of the statistics, since
+    how much of them has changed is not known. That gives the counts back.
   - Tables are worked on side by side, on as many connections as O(parallel) says, the biggest first.
   - A table that needs work and that the role has no right to is kept, and RV(coverage) names it; PostgreSQL itself would
     skip it with a warning and report success.
@@ -40,6 +42,7 @@ options:
     default: 100%
 notes:
   - There is nothing to undo.
+  - A standby is refused.
   - The role has to own the table or the database, or needs C(MAINTAIN) on the table or C(pg_maintain) (PostgreSQL 17 and
     later).
   - O(lock_timeout) bounds how long the lock of a table is waited for, O(wait_timeout) how long all takes.

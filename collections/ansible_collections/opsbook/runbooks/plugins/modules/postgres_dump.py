@@ -14,7 +14,8 @@ description:
   - The dump gets its name only when it is proven. C(pg_dump) ended well, the dump can be read back, the rows of every table
     are in it, and every file's SHA-256 is known. The rows of each table are counted in the very snapshot that C(pg_dump)
     reads, with a checksum over them, and written into the manifest beside the dump, for
-    M(opsbook.runbooks.postgres_restore_test) to compare with.
+    M(opsbook.runbooks.postgres_restore_test) to compare with. The manifest also has the size of the database, how many large
+    objects there are, which materialized views are filled, and how many rows of extensions' tables are dumped.
   - Where there is a good dump that is younger than O(not_within), none is made.
   - Dumps older than O(keep_for) go, after the new dump is proven. The newest O(keep) good ones stay, whatever their age, and
     so does what has no manifest of ours, is of another database or O(protected).
@@ -48,8 +49,10 @@ options:
     type: str
   checksums:
     description:
-      - Whether a checksum over the rows of each table is made, beside their number. Rows are read once more for that. A row
-        whose text exceeds 1 GB cannot be added up; this has to be V(false) then.
+      - Whether a checksum over the rows of each table is made, beside their number. All rows are read once more for that, in
+        the snapshot of the dump, which is held so much longer (about a quarter of what C(pg_dump) takes, on one connection).
+        With V(false) they are only counted, which takes less. A row whose text exceeds 1 GB cannot be added up; this has to
+        be V(false) then.
     type: bool
     default: true
   max_affected:
@@ -67,6 +70,8 @@ notes:
     lock on each table that hinders only what drops, empties or rewrites it. O(lock_timeout) bounds how long it is waited
     for.
   - Roles, tablespaces and other databases of the server are not part of a dump.
+  - Neither the contents of large objects nor the rows of materialized views are counted or added up; a restore makes the
+    latter anew.
   - Before a dump the free space is compared with what the last one took and a fifth more, or where there is none with a
     quarter of the database's size.
   - O(wait_timeout) bounds all of it; a large database needs more than the default.
@@ -162,8 +167,8 @@ plan_digest:
   returned: always
   type: str
 evidence:
-  description: The newest good dump with its tables, rows and what C(pg_dump) warned of, and that what was deleted is gone.
-    Empty in check mode.
+  description: The dump that this run made, else the newest good one, with its tables, rows, what there is beside them and
+    what C(pg_dump) warned of, and that what was deleted is gone. Empty in check mode.
   returned: always
   type: list
   elements: dict

@@ -18,7 +18,9 @@ description:
     said. An index whose bloat cannot be told is kept, and RV(coverage) names it.
   - Indexes are worked on one after another, whatever O(parallel) says. Two rebuilds at once would need room for both, and
     wait for each other. What is dropped comes first, then the index of which most is wasted.
-  - A rebuild needs room on disk for the new index before the old one goes. RV(changes) says how much.
+  - A rebuild needs room on disk for the new index before the old one goes, and about as much for WAL, which stays until it
+    is archived and no slot or standby wants it. RV(changes) says how much; what is wasted is only left out where it was
+    measured. Sorting may take as much again for a moment.
   - A rebuild waits until all transactions that use the table, and all that have an older snapshot of the database, are over.
     An old transaction, one that is idle too, holds it up until O(wait_timeout); M(opsbook.runbooks.postgres_session_info)
     finds it. Nobody else waits meanwhile, but for who vacuums or alters the table.
@@ -72,6 +74,9 @@ notes:
   - The index of an exclusion constraint cannot be rebuilt concurrently, and is kept. Of a partitioned table the indexes of
     the partitions are looked at one by one.
   - The index of a TOAST table can be named by a superuser only. C(REINDEX TABLE CONCURRENTLY) takes it along.
+  - A standby is refused.
+  - An index of a table that somebody locks against all cannot be read. It is waited for as long as O(lock_timeout), then the
+    index is kept and named in RV(coverage); the others are worked on.
   - Not through a pooler in transaction mode, since the time-outs are the session's.
 seealso:
   - module: opsbook.runbooks.postgres_vacuum

@@ -12,8 +12,13 @@ description:
   - Takes the newest good dump that M(opsbook.runbooks.postgres_dump) made, sees that its SHA-256 is the manifest's, restores
     it with C(pg_restore) into a new database, and compares every table's rows, and the checksum over them, with what was
     counted when the dump was made. A single error of C(pg_restore) is a failure.
+  - The number of large objects, which materialized views are filled, and the rows of extensions' tables that are dumped are
+    compared too. Not compared are the contents of large objects, the rows of materialized views, which a restore makes anew,
+    and where sequences stand. Roles, owners, privileges, tablespaces, publications and subscriptions are not restored.
+    RV(evidence) repeats that.
   - The new database is called C(opsbook_restore_MOMENT_TOKEN). It is dropped at the end, whatever happened. Those that
-    killed tests left behind more than a day ago are dropped first. No other database is ever dropped.
+    killed tests left behind are dropped first, where no living test holds the lock of the database and nobody is connected
+    to it. No other database is ever dropped.
   - The server is the one of the connection's options. It may, and rather should, be another one than the dump is of.
 options:
   dump:
@@ -27,7 +32,7 @@ options:
     default: 1
   maximum_age:
     description:
-      - A dump that is older fails the test, as V(24h), after it has been restored all the same.
+      - A dump that is older fails the test, as V(24h), after it has been restored all the same. Check mode fails for it too.
     type: str
   not_within:
     description:
@@ -37,7 +42,8 @@ options:
     type: str
   minimum_percent_of_previous:
     description:
-      - A dump of less than so much of the size that the last five before it have in the middle fails the test.
+      - A dump of less than so much of the size that the last five before it have in the middle fails the test, as one that
+        is older than O(maximum_age) does.
     type: float
     default: 50.0
   extensions_left_out:
@@ -47,6 +53,12 @@ options:
     type: list
     elements: str
     default: []
+  free_space:
+    description:
+      - How much is free where the server keeps its data, as V(200GB), which PostgreSQL does not tell. A restore that may
+        need more is refused before anything is made. Reckoned is the size that the database had, and as much for the WAL
+        that writing it anew makes. Without this nothing is compared, and the change's summary says how much is needed.
+    type: bytes
   max_affected:
     description:
       - How many databases one run may create and drop, as a count or as a percentage of the test's own and those that killed
@@ -55,13 +67,15 @@ options:
     default: 100%
 notes:
   - A restore counts as a change, since a database is made and dropped on the server. There is nothing to undo.
-  - In check mode nothing is restored. RV(dump) and RV(findings) tell of the dump, and the plan is refused where there is no
-    good dump, where the role may not create databases or the server lacks an extension.
+  - In check mode nothing is restored. RV(dump) and RV(findings) tell of the dump, and the task fails where the dump is too
+    old or too small, and where there is no good dump, the role may not create databases, or the server lacks an extension or
+    room.
   - The role needs C(CREATEDB) and nothing else where all extensions are trusted. Owners, privileges, tablespaces,
     publications and subscriptions are left out. Roles that policies name have to exist on the server.
-  - The server needs room for the tables and indexes of the database. What a dump contains is executed there, as definitions
-    of materialized views, with the rights of the role.
-  - Not through a pooler, which may know no new databases.
+  - The server needs room for the tables and indexes of the database, and for WAL about as large, which stays there while a
+    slot or an archive lags (O(free_space)). What a dump contains is executed there, as definitions of materialized views,
+    with the rights of the role.
+  - Not through a pooler, which may know no new databases, and takes a lock from the session that holds it.
   - O(wait_timeout) bounds all of it; a large database needs more than the default.
 seealso:
   - module: opsbook.runbooks.postgres_dump
@@ -88,6 +102,7 @@ EXAMPLES = r"""
     destination: /var/backups/media
     maximum_age: 24h
     jobs: 4
+    free_space: 200GB
     extensions_left_out: [pg_stat_statements]
     wait_timeout: 7200
 
@@ -134,7 +149,8 @@ changes:
       description: Whether it has been done.
       type: bool
 kept:
-  description: Databases of other tests that are left alone, each with its reason.
+  description: Databases of other tests that are left alone, and dumps that seem to be made later than now, each with its
+    reason; also the dump itself where it need not be restored again.
   returned: always
   type: list
   elements: dict
@@ -145,7 +161,7 @@ dump:
   sample: {"name": "media-20261121T020000Z.dump", "started": "2026-11-21T02:00:00+00:00", "size": 32684510, "good": true,
            "trouble": "", "database": "media", "tables": 14, "rows": 1000000, "age_hours": 6.5}
 findings:
-  description: What the dump's age and size say, also in check mode.
+  description: What the dump's age and size say, also in check mode, which fails where any of it is not C(ok).
   returned: always
   type: list
   elements: dict
@@ -154,13 +170,16 @@ plan_digest:
   returned: always
   type: str
 evidence:
-  description: What the dump's age and size say, and how the restored tables compare with those that were dumped. Empty in
-    check mode.
+  description: What the dump's age and size say, how what was restored compares with what was dumped, and what is not
+    compared. Empty in check mode.
   returned: always
   type: list
   elements: dict
   sample: [{"check": "restored tables", "resource": "postgres-dump:/var/backups/media/media-20261121T020000Z.dump",
-            "expected": {"tables": 14, "rows": 1000000}, "actual": {"tables": 14, "rows": 1000000, "checksums": true},
+            "expected": {"tables": 14, "rows": 1000000, "large_objects": 0, "materialized_views": 1,
+                         "rows_of_extensions": 0},
+            "actual": {"tables": 14, "rows": 1000000, "checksums": true, "large_objects": 0, "materialized_views": 1,
+                       "rows_of_extensions": 0, "not_compared": ["contents of large objects"]},
             "ok": true}]
 coverage:
   description: What was read and what could not be.
@@ -193,6 +212,7 @@ def main():
             "not_within": {"type": "str"},
             "minimum_percent_of_previous": {"type": "float", "default": 50.0},
             "extensions_left_out": {"type": "list", "elements": "str", "default": []},
+            "free_space": {"type": "bytes"},
         }],
         operation=lambda options, run: try_restore(
             connector(options), run, place_of(options), place_of_dumps(options), trial_of(options), options["bin_dir"],

@@ -20,6 +20,9 @@ description:
     then stays, which is a failure that says so.
   - Of a table that is partitioned by ranges of the rule's column, partitions that end before what is kept begins are
     dropped as a whole. Old rows of the others, and of the default partition, are deleted.
+  - Of a table that refers to itself, as answers to what they answer, a batch leaves out the rows that others outside of it
+    refer to, and the table is gone through again as long as more can go. Old rows that rows which are not old refer to keep
+    the table from being worked on.
   - A deletion gives no space back to the file system, and that of its rows is free for new ones only after a vacuum. A
     dropped partition's space is given back.
 options:
@@ -34,7 +37,8 @@ options:
         description:
           - The table's exact name, with its schema or without, as V(events) or V(audit.events).
           - Where that may mean several, as SQL writes it, with quotes where it takes them, as V("a.b".events).
-          - Rows of tables that inherit from it are left. They have rules of their own.
+          - Rows of tables that inherit from it are left, and RV(kept) names those that have old ones. They have rules of
+            their own.
         type: str
         required: true
       column:
@@ -62,9 +66,22 @@ options:
     default: 5000
   maximum_replication_lag:
     description:
-      - No batch begins while a standby, or a subscriber, is further behind, as V(30s). V(0) leaves that out.
+      - No batch begins while a standby, or a subscriber, is further behind, as V(30s), or has not confirmed what it was sent
+        and has, by its own clock, said nothing for longer. V(0) leaves both out.
     type: str
     default: 30s
+  maximum_replication_lag_bytes:
+    description:
+      - No batch begins while a standby, or a subscriber, is more bytes of WAL behind. The server's measure of the time does
+        not grow while one stands still. V(0) leaves that out.
+    type: int
+    default: 134217728
+  maximum_retained_bytes:
+    description:
+      - No batch begins while a replication slot that nobody is connected to keeps more bytes of WAL, on the very disk that
+        is to be emptied. V(0) leaves that out.
+    type: int
+    default: 1073741824
   maximum_waiting:
     description:
       - How many sessions may wait for a lock of ours at the end of a batch. When it was more, the next batch is half as
@@ -99,14 +116,19 @@ notes:
     on each of them. To drop a partition it has to own it and the table. A table that it has no right to, or that hides rows
     from it by row-level security, is kept, and RV(coverage) names it.
   - Where there are standbys the role needs C(pg_monitor) to see how far they are behind, and for O(maximum_active) too.
-  - All rows are counted before, within O(statement_timeout). A table whose count takes longer is kept and named.
+  - All rows are counted before, and the old ones afterwards, each time for as long as is left of O(wait_timeout), and at
+    least for O(statement_timeout). A table whose count takes longer is kept and named.
+  - Transactions are C(READ COMMITTED) whatever the role's default. A role that is read-only by default stays so, and
+    deletes nothing.
   - Foreign keys that forbid to delete what they refer to need a rule for their own table before this one, and an index on
     their columns, without which each row deleted reads that table once.
   - Tables are worked on one after another, whatever O(parallel) says.
   - A partition is detached beside the work of others (C(CONCURRENTLY)) and dropped then, which waits for every
     transaction that uses the table, each for O(lock_timeout). One that was not waited for leaves the partition half
-    detached, its rows out of sight, and the next run finishes it. A comment marks it until then.
+    detached, its rows out of sight, and the next run finishes it. The last line of its comment marks it until then.
     Not through a pooler in transaction mode, since its time-outs are the session's.
+  - What such a line marks is dropped only as it was left. A partition that was renamed, moved or altered in any other way
+    after it was detached is kept and named, and so is one that somebody else began to detach.
   - Of a table with a default partition, and before PostgreSQL 14, dropping a partition locks the whole table against all
     (C(ACCESS EXCLUSIVE)) for a moment, and while it waits for that lock, at most for O(lock_timeout), others wait behind
     it.
@@ -227,6 +249,8 @@ def main():
             }},
             "batch_size": {"type": "int", "default": 5000},
             "maximum_replication_lag": {"type": "str", "default": "30s"},
+            "maximum_replication_lag_bytes": {"type": "int", "default": 134_217_728},
+            "maximum_retained_bytes": {"type": "int", "default": 1_073_741_824},
             "maximum_waiting": {"type": "int", "default": 0},
             "maximum_active": {"type": "int"},
             "maximum_percent": {"type": "float", "default": 50.0},

@@ -15,6 +15,8 @@ description:
     vacuum, analyze, build an index or make a base backup, replication, our own, and those of O(protected) names.
   - A session is signalled only if it is still in the same state since the same moment as when it was planned. One that is
     gone or at work again by then is left alone, which is no failure.
+  - Where more sessions are past their time than O(max_affected) allows, those are ended that have been in their state for
+    longest, and the others are kept for another run.
 options:
   idle:
     description:
@@ -51,13 +53,14 @@ options:
   max_affected:
     description:
       - How many sessions one run may end, as a count or as a percentage of all sessions of clients. Counted over the whole
-        run, so that a loop does not defeat it.
+        run, so that a loop does not defeat it. What is past its time beyond that is kept, and RV(kept) says so.
     type: str
     default: "20"
 notes:
   - There is no undo. An open transaction of an ended session is rolled back.
   - The role needs C(pg_signal_backend), and C(pg_monitor) or C(pg_read_all_stats) to see the state of others' sessions.
-    Sessions whose state may not be seen are kept, and RV(coverage) says so.
+    Sessions whose state may not be seen are kept, and RV(coverage) says so. Those whose state the server does not keep,
+    since their C(track_activities) is off, are kept too, and RV(kept) says so.
   - At least one of O(idle), O(idle_in_transaction) and O(running) is needed.
 seealso:
   - module: opsbook.runbooks.postgres_session_info

@@ -104,6 +104,10 @@ notes:
     needs C(SELECT) on the table. An index that is measured is read whole. O(statement_timeout) bounds each.
   - An index is unused by this server. Standbys have uses of their own, and one that was made lately has had no time for any.
     On a standby nothing is called unused, and dead rows are not counted.
+  - Of a table whose counts are lost, as after a crash, it is unknown how many of its rows are dead, until it is vacuumed or
+    analyzed.
+  - Of a table that somebody locks against all, sizes are as they were last counted, which RV(coverage) names as left out,
+    bloat is estimated, and the definitions of its indexes are missing.
   - A standby that restores from an archive is as late as the last transaction, also where the primary is idle.
 seealso:
   - module: opsbook.runbooks.postgres_session_info

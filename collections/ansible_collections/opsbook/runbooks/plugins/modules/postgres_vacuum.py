@@ -16,6 +16,8 @@ description:
   - A vacuum after which dead rows are left, since an old transaction can still see them, is a failure that says so.
   - Tables are worked on side by side, on as many connections as O(parallel) says, the biggest first.
   - With O(full=true) tables are written anew instead, which gives space back, and locks out all who use them meanwhile.
+  - A table whose counts the server has lost, as after a crash, a failover or a reset of the statistics, is vacuumed, since
+    how many of its rows are dead is not known. That gives its counts back.
   - A table that needs work and that the role has no right to is kept, and RV(coverage) names it; PostgreSQL itself would
     skip it with a warning and report success.
 options:
@@ -55,15 +57,18 @@ options:
         to be named, no patterns.
       - The lock (C(ACCESS EXCLUSIVE)) keeps out readers and writers until a table is done, and whoever comes while it is
         waited for, at most O(lock_timeout).
-      - A table needs room for what is left of it, with its indexes, beside what it takes until then. Check mode says how
-        much.
-      - How much is wasted is measured by the extension C(pgstattuple), and estimated from statistics where there is none.
+      - A table needs room for what is left of it, with its indexes, beside what it takes until then. As much goes into WAL,
+        but for an unlogged table and with C(wal_level=minimal); that stays until it is archived and no slot or standby wants
+        it. Sorting an index may take as much again as the index for a moment. RV(changes) says how much files and WAL take.
+      - How much is wasted is measured by the extension C(pgstattuple), and estimated from statistics where there is none. An
+        estimate decides whether a table is worth it, and is not counted on for the room that is needed.
     type: bool
     default: false
   free_space:
     description:
       - How much is free where the server keeps its data, as V(20GB), which PostgreSQL does not tell. With O(full=true), a
-        table that needs more is refused before anything is changed.
+        table that needs more, with the WAL of the tables before it, is refused before anything is changed. Where WAL has a
+        disk of its own, this asks for more than is needed.
     type: bytes
   max_affected:
     description:
@@ -73,6 +78,7 @@ options:
     default: 100%
 notes:
   - There is nothing to undo.
+  - A standby is refused.
   - The role has to own the table or the database, or needs C(MAINTAIN) on the table or C(pg_maintain) (PostgreSQL 17 and
     later).
   - O(lock_timeout) bounds how long the lock of a table is waited for, O(wait_timeout) how long all takes.

@@ -22,9 +22,9 @@ KEYS = (
     "lambda_functions", "lambda_versions_kept", "log_groups_pruned", "log_retention_rules", "maintenance_windows",
     "metric_checks", "notice_channels", "opsbook_aws", "opsbook_environment", "opsbook_lock", "opsbook_postgres",
     "opsbook_postgres_operator", "opsbook_redis", "opsbook_require_guard", "postgres_backup", "postgres_clients",
-    "postgres_idle_limits", "postgres_limits", "postgres_maintenance", "postgres_restore_test", "postgres_retention_rules",
-    "postgres_views", "protected_log_groups", "rds_instances", "redis_limits", "rotated_secrets", "s3_backups",
-    "smoke_tests", "sqs_queues", "storage_trends", "target_groups", "terraform_projects",
+    "postgres_idle_limits", "postgres_limits", "postgres_maintenance", "postgres_rds_instance", "postgres_restore_test",
+    "postgres_retention_rules", "postgres_views", "protected_log_groups", "rds_instances", "redis_limits",
+    "rotated_secrets", "s3_backups", "smoke_tests", "sqs_queues", "storage_trends", "target_groups", "terraform_projects",
 )
 """The keys of inventory/schema.json that are not Ansible's own."""
 

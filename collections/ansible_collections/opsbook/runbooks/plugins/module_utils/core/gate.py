@@ -11,6 +11,8 @@ from typing import Any
 from .evidence import HEALTHY, UNHEALTHY, UNKNOWN, in_words
 
 NOT_DECLARED = "not declared"
+WORK = "plan_digest"
+"""A key that every changing operation returns, and nothing that only reads."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,11 @@ class Judgement:
 
 
 def judge(checks: Mapping[str, Mapping[str, Any]]) -> Judgement:
-    """Judge the registered results of information operations.
+    """Judge the registered results of operations.
 
     A skipped check (the system does not declare what it looks at) does not count, and says so. A check that failed,
-    or that carries no verdict, is unknown: nothing was learned from it. No check at all is unknown too.
+    or that carries no verdict, is unknown: nothing was learned from it. No check at all is unknown too. Work that was done
+    without a failure is healthy, and unhealthy where a part of it failed.
     """
     verdicts: dict[str, str] = {}
     faults: list[str] = []
@@ -50,6 +53,8 @@ def judge(checks: Mapping[str, Mapping[str, Any]]) -> Judgement:
 def _one(result: Any) -> tuple[str, list[str]]:
     if not isinstance(result, Mapping):
         return UNKNOWN, ["there is no result of it"]
+    if "verdict" not in result and WORK in result:
+        return (UNHEALTHY, [str(result["msg"])]) if "msg" in result else (HEALTHY, [])
     # A failure that a task was told not to fail for has a message where the verdict would be.
     if result.get("failed") or ("verdict" not in result and "msg" in result):
         return UNKNOWN, [f"the check itself failed: {result.get('msg', 'no message')}"]

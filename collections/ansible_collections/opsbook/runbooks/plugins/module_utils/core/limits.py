@@ -37,6 +37,11 @@ class Limits:
             return number
         return max(1, considered * number // 100) if number else 0
 
+    def left(self, considered: int) -> int:
+        """How many may be affected beside those that this operation has changed earlier in the run."""
+        before = len(self.already_affected)
+        return max(0, self.allowed(considered + before) - before)
+
 
 def parse_max_affected(text: str) -> tuple[int, bool]:
     """Read "10" as (10, False) and "25%" as (25, True).

@@ -23,6 +23,7 @@ from ..core.errors import OperationError
 from .connection import Connect, opened, sql
 from .indexes import Index
 from .page_layout import BLOCK, Column, heap_pages, leaf_room, tree_pages
+from .relations import WHY_LOCKED
 from .tables import Table
 
 Key = tuple[str, str]
@@ -67,7 +68,7 @@ def index_bloat(connect: Connect, place: str, indexes: Sequence[Index]) -> dict[
     found = {index.key: Bloat(None, None, None, _why_unknown(index)) for index in indexes}
     for index in trees:
         needed = tree_pages(index.rows or 0.0, columns.get(index.oid, ()), index.fill)
-        found[index.key] = extension.measured(connect, index.oid, estimated(index.pages, index.rows, needed), index.fill)
+        found[index.key] = extension.measured(connect, index, estimated(index.pages, index.rows, needed), index.fill)
     return found
 
 
@@ -76,18 +77,18 @@ def table_bloat(connect: Connect, place: str, tables: Sequence[Table]) -> dict[K
 
     :raises OperationError: when the server gives no connection or no answer
     """
-    wanted = {(table.schema, table.name) for table in tables}
+    chosen = {table.oid: table for table in tables if not table.partitioned}
     with opened(connect, "read how bloated tables are", f"postgres:{place}") as cursor:
         extension = _Extension.find(cursor, "pgstattuple_approx")
-        cursor.execute(_HEAPS)
-        heaps = {(schema, name): rest for schema, name, *rest in cursor.fetchall() if (schema, name) in wanted}
-        columns = _columns(cursor, _TABLE_COLUMNS, [heap[0] for heap in heaps.values()])
-    found = {}
-    for key, (oid, size, pages, rows, fill) in heaps.items():
-        needed = heap_pages(rows or 0.0, columns.get(oid, ()), fill)
-        estimate = estimated(pages, rows, needed) if size else Bloat(ESTIMATED, 0, 0.0)
-        found[key] = extension.measured(connect, oid, estimate, fill)
-    return {key: found.get(key, Bloat(None, None, None, NO_PAGES)) for key in wanted}
+        cursor.execute(_HEAPS, [list(chosen)])
+        heaps = cursor.fetchall()
+        columns = _columns(cursor, _TABLE_COLUMNS, list(chosen))
+    found = {(table.schema, table.name): Bloat(None, None, None, NO_PAGES) for table in tables}
+    for oid, pages, rows, fill in heaps:
+        table, needed = chosen[oid], heap_pages(rows or 0.0, columns.get(oid, ()), fill)
+        estimate = estimated(pages, rows, needed) if table.heap or table.locked else Bloat(ESTIMATED, 0, 0.0)
+        found[table.schema, table.name] = extension.measured(connect, table, estimate, fill)
+    return found
 
 
 def estimated(pages: int, rows: float | None, needed: int | None) -> Bloat:
@@ -148,13 +149,15 @@ class _Extension:
                    False: f"the role may not run {name}: it lacks pg_stat_scan_tables, which is part of pg_monitor"}
         return cls(name, schema, reasons[allowed])
 
-    def measured(self, connect: Connect, oid: int, estimate: Bloat, fill: int) -> Bloat:
+    def measured(self, connect: Connect, relation: Table | Index, estimate: Bloat, fill: int) -> Bloat:
         """The bloat as it is measured; the estimate, with the reason, where that does not succeed."""
-        reason, (statement, read) = self.reason, _FUNCTIONS[self.name]
+        statement, read = _FUNCTIONS[self.name]
+        reason = self.reason or (WHY_LOCKED if relation.locked else "")
         if not reason:
             try:
-                with opened(connect, "measure bloat", f"relation {oid}") as cursor:
-                    cursor.execute(sql.SQL(statement).format(sql.Identifier(self.schema, self.name)), [oid])
+                with opened(connect, "measure bloat", relation.named) as cursor:
+                    cursor.execute(sql.SQL(statement).format(
+                        function=sql.Identifier(self.schema, self.name), oid=sql.Literal(relation.oid)))
                     return read(cursor.fetchone(), fill)
             except OperationError as error:
                 reason = f"{self.name}: {error.reason}"
@@ -180,17 +183,16 @@ WHERE extname = 'pgstattuple' AND proname = %s AND proargtypes = ARRAY['regclass
 """
 _FUNCTIONS: Mapping[str, tuple[str, Callable[[Sequence[Any], int], Bloat]]] = {
     "pgstatindex": (
-        "SELECT index_size, leaf_pages, empty_pages + deleted_pages, avg_leaf_density FROM {}(%s::oid::regclass)",
+        "SELECT index_size, leaf_pages, empty_pages + deleted_pages, avg_leaf_density FROM {function}({oid}::oid::regclass)",
         tree_measured),
-    "pgstattuple_approx": ("SELECT table_len, dead_tuple_len, approx_free_space FROM {}(%s::oid::regclass)", heap_measured),
+    "pgstattuple_approx": (
+        "SELECT table_len, dead_tuple_len, approx_free_space FROM {function}({oid}::oid::regclass)", heap_measured),
 }
 
 _HEAPS = """
-SELECT nspname::text, relname::text, pg_class.oid, pg_relation_size(pg_class.oid), relpages,
-       CASE WHEN reltuples < 0 OR relpages = 0 THEN NULL ELSE reltuples::float8 END,
+SELECT oid, relpages, CASE WHEN reltuples < 0 OR relpages = 0 THEN NULL ELSE reltuples::float8 END,
        coalesce((SELECT option_value::int FROM pg_options_to_table(reloptions) WHERE option_name = 'fillfactor'), 100)
-FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-WHERE relkind IN ('r', 'm') AND relpersistence <> 't' AND pg_relation_size(pg_class.oid) IS NOT NULL
+FROM pg_class WHERE oid = ANY (%s::oid[])
 """
 
 _TABLE_COLUMNS = """

@@ -92,11 +92,17 @@ class Connect:
         patience = float(self.options["statement_timeout"])
         return patience + min(patience, PATIENCE_MARGIN)
 
-    @property
-    def beginning(self) -> Any:
-        """The statement that begins a transaction with its time-outs."""
-        return sql.SQL("BEGIN; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}").format(
-            *(sql.Literal(int(self.options[name]) * 1000) for name in ("statement_timeout", "lock_timeout")))
+    def beginning(self, seconds: float | None = None) -> Any:
+        """The statement that begins a transaction with its time-outs.
+
+        A role may have another isolation by default: who counts on being alone would be refused under load. One that is
+        read-only by default stays so, since that is meant.
+
+        :param seconds: the most that a statement may take; None for what the options say
+        """
+        longest = int(self.options["statement_timeout"]) if seconds is None else seconds
+        return sql.SQL(_BEGIN).format(sql.Literal(max(1, int(longest * 1000))),
+                                      sql.Literal(int(self.options["lock_timeout"]) * 1000))
 
     def __call__(self) -> Any:
         chosen = self.options
@@ -126,32 +132,41 @@ def place_of(options: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def opened(connect: Connect, attempted: str, resource: str) -> Iterator[Any]:
+def opened(connect: Connect, attempted: str, resource: str, seconds: float | None = None) -> Iterator[Any]:
     """A cursor on a connection of its own for the length of the block, which is one transaction; then it is closed.
 
     :param attempted: what the statements inside do, for the message when one fails
     :param resource: on what
+    :param seconds: the most that the block may take, for what takes long; None for what the options say
     :raises OperationError: for what the server refuses, and when it does not answer
     """
-    with transactions(connect, attempted, resource) as begin, begin() as cursor:
+    with transactions(connect, attempted, resource, seconds) as begin, begin() as cursor:
         yield cursor
 
 
 @contextmanager
-def transactions(connect: Connect, attempted: str, resource: str) -> Iterator[Callable[[], AbstractContextManager[Any]]]:
+def transactions(
+    connect: Connect, attempted: str, resource: str, seconds: float | None = None
+) -> Iterator[Callable[[], AbstractContextManager[Any]]]:
     """Transactions one after another on one connection, each as in `opened`. One that fails is the last.
 
     :param attempted: what the statements inside do, for the message when one fails
     :param resource: on what
+    :param seconds: the most that each may take; None for what the options say
     :returns: `begin()`, a cursor for the length of a block, which is one transaction
     :raises OperationError: for what the server refuses, and when it does not answer
     """
     connection = connect()
+    patience = connect.patience if seconds is None else seconds + PATIENCE_MARGIN
+    # A statement that may take long must not outlive us.
+    looks = seconds is not None and connection.server_version >= LOOKS_AFTER_CLIENTS_SINCE
 
     @contextmanager
     def begin() -> Iterator[Any]:
-        with _watched(connection, connect.patience, attempted, resource) as cursor:
-            cursor.execute(connect.beginning)
+        with _watched(connection, patience, attempted, resource) as cursor:
+            cursor.execute(connect.beginning(seconds))
+            if looks:
+                cursor.execute(_LOOK_AFTER_CLIENT)
             yield cursor
             cursor.execute("COMMIT")
 
@@ -221,3 +236,9 @@ def _hang_up(line: socket.socket) -> None:
     """End the conversation from this side: a server that is frozen answers no cancel request either."""
     with suppress(OSError):  # the other side was faster
         line.shutdown(socket.SHUT_RDWR)
+
+
+_BEGIN = """
+BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}
+"""
+_LOOK_AFTER_CLIENT = "SET LOCAL client_connection_check_interval = 2000"

@@ -23,7 +23,8 @@ from ..core.run import Run
 from ..core.sizes import say_bytes
 from .archive import table_oids
 from .connection import Connect, opened
-from .dump_files import MANIFEST_SUFFIX, Dump, name_of, newest_good
+from .dump_extras import Extras, read_extras
+from .dump_files import MANIFEST_SUFFIX, Dump, name_of, newest_good, warn_of_clocks
 from .dump_manifest import Manifest
 from .dump_places import Place, dumps_in, leftovers, remove_leftovers, working_path
 from .dump_plan import KIND, Source, Wanted, judge_newest, plan_dump
@@ -50,13 +51,14 @@ def dump_database(
         plan=lambda collected: plan_dump(collected, kept_in.where, wanted, run.limits),
         apply=work.apply,
         verify=work.verify,
-        describe=lambda collected: {"dumps": [dump.as_dict() for dump in collected.state.listed]},
+        describe=lambda collected: {"dumps": [dump.as_dict() for dump in collected.state.listed],
+                                    "warnings": warn_of_clocks(collected.state.listed, collected.now)},
     )
 
 
 @dataclass
 class _Work:
-    """The steps with what they share."""
+    """The steps with what they share: the name of the dump that was made."""
 
     connect: Connect
     run: Run
@@ -66,6 +68,7 @@ class _Work:
     pg_dump: Program
     pg_restore: Program
     environment: Mapping[str, str]
+    made: str = ""
 
     def collect(self) -> Collected[Source]:
         """Read the database and its dumps; what the role may not dump is a gap."""
@@ -87,11 +90,11 @@ class _Work:
         return self._dump(change) if change.action == "dump" else self._delete(change)
 
     def verify(self, collected: Collected[Source], plan: Plan) -> list[Evidence]:
-        """Read the place again: the newest good dump is young enough, what was deleted is gone, nothing is half done."""
+        """Read the place again: the dump made is good, or one is young enough, and what was deleted is gone."""
         state, where = collected.state, self.kept_in.where
         listed = dumps_in(self.kept_in, self.run, self.wanted.prefix)
         names = {dump.name for dump in listed}
-        evidence = [judge_newest(state, newest_good(listed, state.database), collected.now, self.wanted.not_within)]
+        evidence = [judge_newest(state, listed, self.made, collected.now, self.wanted.not_within)]
         evidence += [Evidence("deleted dump", change.resource, "gone", "there" if there else "gone", not there)
                      for change in plan.changes if change.action == "delete"
                      for there in [change.handle["dump"].name in names]]
@@ -112,13 +115,14 @@ class _Work:
         finally:
             remove_local(path)
             remove_local(path.with_name(path.name + MANIFEST_SUFFIX))
+        self.made = name
         return Outcome(change.resource, {"dump": name, "size": manifest.size, "rows": manifest.rows})
 
     def _delete(self, change: Change) -> Outcome:
         dump: Dump = change.handle["dump"]
         others = [one for one in dumps_in(self.kept_in, self.run, self.wanted.prefix) if one.name != dump.name]
         # Looked at again: what the plan counted on may have gone since.
-        safe = newest_good(others, dump.manifest.database if dump.manifest else None)
+        safe = newest_good(others, self.run.now(), dump.manifest.database if dump.manifest else None)
         if dump.good and (safe is None or safe.started < dump.started):
             raise OperationError("delete a dump", change.resource, "it is the newest good one", "Make a dump first.")
         self.kept_in.remove(dump.name)
@@ -136,18 +140,20 @@ class _Work:
                               client_environment(self.environment, self.connect), attempted, state.resource,
                               lambda: f"dumping {state.database}: {say_bytes(_written(path))} written")
             self.run.progress(f"dumping {state.database}: counting the rows of its tables")
+            extras = read_extras(cursor, self.run, relations)
             tables = read_contents(cursor, self.run, relations, self.wanted.checksums)
         self._read_back(path, relations)
-        return self._manifest(state, started, path, tables, ran.warnings)
+        return self._manifest(state, started, path, tables, extras, ran.warnings)
 
     def _manifest(
-        self, state: Source, started: datetime, path: Path, tables: tuple[Contents, ...], warnings: tuple[str, ...]
+        self, state: Source, started: datetime, path: Path, tables: tuple[Contents, ...], extras: Extras,
+        warnings: tuple[str, ...],
     ) -> Manifest:
         return Manifest(
             database=state.database, format=self.wanted.form, server_version=state.version,
             tool_version=self.pg_dump.version, started=started, ended=self.run.now(),
             files=files_of(self.run, path), tables=tables, extensions=state.extensions, encoding=state.encoding,
-            collate=state.collate, ctype=state.ctype, warnings=warnings)
+            collate=state.collate, ctype=state.ctype, warnings=warnings, database_size=state.size, extras=extras)
 
     def _arguments(self, path: Path, exported: str) -> list[str]:
         wait = int(self.connect.options["lock_timeout"]) * 1000

@@ -4,6 +4,9 @@
 
 A dump is good when a manifest of ours lies beside it and it is as large as that says. The manifest comes last, so that
 neither a dump that is being written nor one whose run was killed is ever taken for a good one.
+
+A dump that seems to be begun later than now was made by a machine whose clock goes ahead of ours, or ours goes behind. It
+neither counts nor goes until its time has come: as the newest it would stand for all that are really made.
 """
 
 from __future__ import annotations
@@ -29,6 +32,9 @@ STAMP = "%Y%m%dT%H%M%SZ"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 ABANDONED_AFTER = timedelta(days=1)
 """After so long without a byte written, what a run on another machine left behind is taken for abandoned."""
+AHEAD = "it is from the future: a clock is wrong, here or where it was made"
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""The clocks of machines may differ by so much. A dump that is further ahead is taken for one from the future."""
 COMPARED = 5
 """A dump's size is compared with so many before it."""
 
@@ -174,14 +180,27 @@ def strangers_of(prefix: str, names: Iterable[str]) -> list[str]:
                   and not name.endswith((MANIFEST_SUFFIX, PROOF_SUFFIX)))
 
 
-def newest_good(dumps: Sequence[Dump], database: str | None = None) -> Dump | None:
-    """The newest dump that is good, of a database where one is given."""
-    return next((dump for dump in dumps if dump.good and _is_of(dump, database)), None)
+def is_ahead(dump: Dump, now: datetime) -> bool:
+    """Whether a dump is from the future."""
+    return dump.started - now > CLOCKS_DIFFER
+
+
+def warn_of_clocks(dumps: Sequence[Dump], now: datetime) -> list[str]:
+    """A warning where there are dumps from the future."""
+    ahead = [dump.name for dump in dumps if is_ahead(dump, now)]
+    told = f"{', '.join(ahead[:COMPARED])}{' and more' if ahead[COMPARED:] else ''}"
+    return [f"{told}: begun later than now, {now:%Y-%m-%d %H:%M:%S} UTC. A clock is wrong, here or where that was made; it "
+            "counts for nothing until then."] if ahead else []
+
+
+def newest_good(dumps: Sequence[Dump], now: datetime, database: str | None = None) -> Dump | None:
+    """The newest dump that is good and not from the future, of a database where one is given."""
+    return next((dump for dump in dumps if dump.good and not is_ahead(dump, now) and _is_of(dump, database)), None)
 
 
 def is_fresh(dump: Dump | None, now: datetime, not_within: timedelta | None) -> bool:
     """Whether a dump is young enough to make none. One from the future says nothing."""
-    return bool(dump and not_within and timedelta(0) <= now - dump.started < not_within)
+    return bool(dump and not_within and not is_ahead(dump, now) and now - dump.started < not_within)
 
 
 def why_kept(
@@ -192,7 +211,7 @@ def why_kept(
     :param dumps: newest first
     :param coming: whether one more good dump is made before any goes
     """
-    good = [dump for dump in dumps if dump.good and _is_of(dump, database)]
+    good = [dump for dump in dumps if dump.good and not is_ahead(dump, now) and _is_of(dump, database)]
     needed = good[:keeping.least - coming]
     return [(dump, _why_kept(dump, database, now, keeping, limits, dump in needed)) for dump in dumps]
 
@@ -212,6 +231,8 @@ def _why_kept(dump: Dump, database: str, now: datetime, keeping: Keeping, limits
         return f"it is of the database {dump.manifest.database}"
     if limits.protects(dump.name):
         return "protected"
+    if is_ahead(dump, now):
+        return AHEAD
     if keeping.duration is None:
         return "no keep_for is given"
     if now - dump.started <= keeping.duration:

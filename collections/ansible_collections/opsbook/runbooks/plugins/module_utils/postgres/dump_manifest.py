@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from .dump_extras import Extras, extras_of
 from .table_contents import Contents, contents_of
 
 MANIFEST_VERSION = 1
@@ -43,6 +44,8 @@ class Manifest:
     :param collate: the database's LC_COLLATE
     :param ctype: the database's LC_CTYPE
     :param warnings: what pg_dump said although it ended well
+    :param database_size: bytes of the database with its indexes; None in manifests of before it was written down
+    :param extras: what there is beside the rows of tables; None likewise
     """
 
     database: str
@@ -58,6 +61,8 @@ class Manifest:
     collate: str
     ctype: str
     warnings: tuple[str, ...] = ()
+    database_size: int | None = None
+    extras: Extras | None = None
 
     @property
     def digest(self) -> str:
@@ -74,13 +79,21 @@ class Manifest:
         """Rows of all tables."""
         return sum(table.rows for table in self.tables)
 
+    @property
+    def has_checksums(self) -> bool:
+        """Whether the contents of all tables were added up, not only their rows counted."""
+        return all(table.checksum is not None for table in self.tables)
+
     def as_text(self) -> str:
         """The manifest as it is written."""
         parts = {"files": [file.as_dict() for file in self.files], "tables": [table.as_dict() for table in self.tables],
                  "started": self.started.isoformat(), "ended": self.ended.isoformat(), "size": self.size}
         kept = {name: getattr(self, name) for name in _PLAIN}
+        # An older manifest keeps its digest, and with it its proof.
+        more = {"database_size": self.database_size, "extras": self.extras.as_dict() if self.extras else None}
         return json.dumps({"opsbook_manifest": MANIFEST_VERSION, **kept, **parts, "extensions": list(self.extensions),
-                           "warnings": list(self.warnings)}, indent=1) + "\n"
+                           "warnings": list(self.warnings),
+                           **{name: value for name, value in more.items() if value is not None}}, indent=1) + "\n"
 
 
 @dataclass(frozen=True)
@@ -130,7 +143,9 @@ def read_manifest(text: str) -> Manifest | None:
             **{name: given[name] for name in _PLAIN}, started=_moment(given["started"]), ended=_moment(given["ended"]),
             files=tuple(File(str(file["path"]), int(file["size"]), str(file["sha256"])) for file in given["files"]),
             tables=tuple(contents_of(table) for table in given["tables"]),
-            extensions=tuple(given["extensions"]), warnings=tuple(given["warnings"]))
+            extensions=tuple(given["extensions"]), warnings=tuple(given["warnings"]),
+            database_size=None if given.get("database_size") is None else int(given["database_size"]),
+            extras=None if given.get("extras") is None else extras_of(given["extras"]))
     except (KeyError, TypeError, ValueError):
         return None
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,6 +25,8 @@ NO_UNDO = {
     "dump": no_undo("Nothing that was there is touched; who does not want the dump removes it with its manifest."),
     "delete": no_undo("A dump that was deleted is gone, unless the disk or the bucket keeps former versions."),
 }
+
+_READ_AGAIN = {True: "to count them and add up their checksums", False: "to count them"}
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def plan_dump(collected: Collected[Source], where: str, wanted: Wanted, limits: 
     state, now = collected.state, collected.now
     steps: list[tuple[Change, ...]] = []
     kept = [Kept(f"{KIND}:{where}/{name}", "it is not named as ours are") for name in state.strangers]
-    newest = newest_good(state.listed, state.database)
+    newest = newest_good(state.listed, now, state.database)
     due = not is_fresh(newest, now, wanted.not_within)
     if due:
         refuse_incomplete(collected.coverage, "dump a database")
@@ -106,17 +108,11 @@ def plan_dump(collected: Collected[Source], where: str, wanted: Wanted, limits: 
     judged = why_kept(state.listed, state.database, now, wanted.keeping, limits, due)
     kept += [Kept(f"{KIND}:{where}/{dump.name}", reason) for dump, reason in judged if reason]
     going = [_deleting(dump, where) for dump, reason in reversed(judged) if not reason]
-    most = _allowed(limits, len(state.listed) + due) - due
-    kept += [Kept(change.resource, f"max_affected ({limits.max_affected}): the next run") for change in going[max(0, most):]]
-    if going[:max(0, most)]:
+    most = max(0, limits.left(len(state.listed) + due) - due)
+    kept += [Kept(change.resource, f"max_affected ({limits.max_affected}): the next run") for change in going[most:]]
+    if going[:most]:
         steps.append(tuple(sorted(going[:most], key=lambda change: natural_order(change.resource))))
     return Plan(tuple(steps), tuple(kept), len(state.listed) + due, "dumps")
-
-
-def _allowed(limits: Limits, considered: int) -> int:
-    """How many may be affected beside those of earlier tasks of the run."""
-    before = len(limits.already_affected)
-    return limits.allowed(considered + before) - before
 
 
 def _estimate(state: Source, newest: Dump | None) -> tuple[int, str]:
@@ -131,7 +127,8 @@ def _dumping(state: Source, where: str, wanted: Wanted, estimate: tuple[int, str
     if needed > state.free:
         raise Refused("dump a database", where, f"{say_bytes(state.free)} are free, and about {say_bytes(needed)} are "
                       f"needed ({reason})", "Make room; nothing was deleted for it.")
-    summary = f"dump {state.database} to {where}: about {say_bytes(needed)} ({reason}), {say_bytes(state.free)} are free"
+    summary = (f"dump {state.database} to {where}: about {say_bytes(needed)} ({reason}), {say_bytes(state.free)} are free; "
+               f"its snapshot is held until all rows have been read once more, {_READ_AGAIN[wanted.checksums]}")
     return Change(state.resource, "dump", None, {"place": where, "name": wanted.prefix, "format": wanted.form}, summary,
                   NO_UNDO["dump"], {"state": state})
 
@@ -141,14 +138,27 @@ def _deleting(dump: Dump, where: str) -> Change:
                   f"delete {dump.name}: {dump.trouble or 'older than dumps are kept'}", NO_UNDO["delete"], {"dump": dump})
 
 
-def judge_newest(state: Source, newest: Dump | None, now: datetime, not_within: timedelta | None) -> Evidence:
-    """The newest good dump is of this run, or young enough."""
-    expected = f"younger than {say_duration(not_within)}" if not_within else "made by this run"
-    if newest is None or newest.manifest is None:
-        return Evidence("newest good dump", state.resource, expected, "there is none", False)
-    manifest = newest.manifest
-    # The name has whole seconds, the moment of collecting has not.
-    made = newest.started >= now.replace(microsecond=0)
-    actual = {"dump": newest.name, "size": manifest.size, "tables": len(manifest.tables), "rows": manifest.rows,
-              "checksums": all(table.checksum for table in manifest.tables), "warnings": list(manifest.warnings)}
-    return Evidence("newest good dump", state.resource, expected, actual, made or is_fresh(newest, now, not_within))
+def judge_newest(
+    state: Source, listed: Sequence[Dump], made: str, now: datetime, not_within: timedelta | None
+) -> Evidence:
+    """The dump that this run made is there and good, or where it made none, the newest good one is young enough.
+
+    :param listed: the dumps as they are now, newest first
+    :param made: the name of the dump that this run made; empty where it made none
+    :param now: when the run looked whether one is due
+    """
+    if made:
+        check, expected = "new dump", "made by this run, and good"
+        found = next((dump for dump in listed if dump.name == made), None)
+    else:
+        check = "newest good dump"
+        expected = f"younger than {say_duration(not_within)}" if not_within else "made by this run"
+        found = newest_good(listed, now, state.database)
+    if found is None or found.manifest is None or not found.good:
+        return Evidence(check, state.resource, expected, found.trouble if found else "there is none", False)
+    manifest = found.manifest
+    actual = {"dump": found.name, "size": manifest.size, "tables": len(manifest.tables), "rows": manifest.rows,
+              "checksums": manifest.has_checksums, "warnings": list(manifest.warnings)}
+    if manifest.extras:
+        actual.update(manifest.extras.counts())
+    return Evidence(check, state.resource, expected, actual, bool(made) or is_fresh(found, now, not_within))

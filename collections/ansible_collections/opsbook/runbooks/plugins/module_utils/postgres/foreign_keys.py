@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .connection import Connect, opened
+from ..core.coverage import Coverage, Gap
+from .connection import Connect, opened, sql
+from .relations import LOCKED, TABLE_LOCKED
 
 
 @dataclass(frozen=True)
@@ -30,20 +32,24 @@ class ForeignKey:
     rows: int | None
 
 
-def collect_foreign_keys(connect: Connect, resource: str) -> tuple[ForeignKey, ...]:
+def collect_foreign_keys(connect: Connect, resource: str) -> tuple[tuple[ForeignKey, ...], Coverage]:
     """Read the foreign keys without an index, those of the largest tables first.
 
     :raises OperationError: when the server gives no connection or no answer
     """
     with opened(connect, "read the foreign keys of PostgreSQL", resource) as cursor:
-        cursor.execute(_UNSERVED)
-        return tuple(ForeignKey(name, table, tuple(columns), referred, rows)
-                     for name, table, columns, referred, rows in cursor.fetchall())
+        cursor.execute(sql.SQL(_UNSERVED).format(locked=sql.SQL(LOCKED)))
+        seen = [(locked, ForeignKey(name, table, tuple(columns), referred, rows))
+                for locked, name, table, columns, referred, rows in cursor.fetchall()]
+    gaps = tuple(Gap(f"{resource} foreign key {key.name} of {key.table}",
+                     f"which rows an index has cannot be read: {TABLE_LOCKED}") for locked, key in seen if locked)
+    return tuple(key for locked, key in seen if not locked), Coverage((f"{resource} foreign keys",), gaps)
 
 
 # Keys of partitions belong to that of their parent. An index's columns count from 0.
 _UNSERVED = """
-SELECT conname::text, space.nspname || '.' || refers.relname,
+WITH {locked}
+SELECT conrelid IN (SELECT oid FROM locked), conname::text, space.nspname || '.' || refers.relname,
        ARRAY(SELECT attname::text FROM unnest(conkey) WITH ORDINALITY AS key (number, place)
              JOIN pg_attribute ON attrelid = conrelid AND attnum = number ORDER BY place),
        other_space.nspname || '.' || referred.relname, CASE WHEN refers.reltuples >= 0 THEN refers.reltuples::bigint END
@@ -59,7 +65,10 @@ WHERE contype = 'f' AND conparentid = 0 AND NOT EXISTS (
     WHERE indrelid = conrelid AND indisvalid
       AND (amname = 'btree' OR (amname = 'hash' AND cardinality(conkey) = 1))
       AND indnkeyatts >= cardinality(conkey) AND (indkey::smallint[])[0:cardinality(conkey) - 1] @> conkey
-      AND (indpred IS NULL OR (cardinality(conkey) = 1 AND pg_get_expr(indpred, indrelid) = (
-          SELECT format('(%I IS NOT NULL)', attname) FROM pg_attribute WHERE attrelid = conrelid AND attnum = conkey[1]))))
-ORDER BY refers.reltuples DESC, 2, 1
+      AND CASE WHEN indpred IS NULL THEN true
+               WHEN cardinality(conkey) > 1 OR indrelid IN (SELECT oid FROM locked) THEN false
+               ELSE pg_get_expr(indpred, indrelid) = (
+                   SELECT format('(%I IS NOT NULL)', attname) FROM pg_attribute
+                   WHERE attrelid = conrelid AND attnum = conkey[1]) END)
+ORDER BY refers.reltuples DESC, 3, 2
 """

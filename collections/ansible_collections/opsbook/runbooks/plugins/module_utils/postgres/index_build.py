@@ -20,7 +20,8 @@ from ..core.operation import Outcome
 from ..core.run import Run
 from .connection import Connect, opened, outside_transaction, sql
 from .errors import QUERY_CANCELED, state_of
-from .indexes import Index, collect_indexes, is_of, leftovers
+from .indexes import Index, collect_indexes, is_of, leftovers, unreadable
+from .relations import TABLE_LOCKED
 
 CLEANING_SECONDS = 5.0
 """How much of the time that is left is kept for removing what a rebuild leaves that does not end in time."""
@@ -133,8 +134,10 @@ def _left_by(connect: Connect, run: Run, place: str, change: Change) -> list[Ind
     index: Index = change.handle["index"]
 
     def look() -> list[Index]:
-        there = collect_indexes(connect, run, place, [f"{index.schema}.{index.table}"]).state.indexes
-        return [left for left in leftovers(there) if left.oid not in change.handle["known"] and is_of(left, index)]
+        seen = collect_indexes(connect, run, place, [f"{index.schema}.{index.table}"]).state
+        if unreadable(seen, seen.indexes):
+            raise OperationError("look for what a rebuild has left", index.named, TABLE_LOCKED)
+        return [left for left in leftovers(seen.indexes) if left.oid not in change.handle["known"] and is_of(left, index)]
 
     patience = run.poll(first_delay=0.05, longest_delay=0.5)
     waited = patience.until(look, lambda found: not any(left.being_built for left in found), lambda found: "")

@@ -11,11 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from ..core.coverage import Collected, Coverage, merge_coverage
+from ..core.coverage import Collected, Coverage, Gap, merge_coverage
 from ..core.run import Run
 from .connection import Connect, opened, sql
-from .tables import MAINTAIN_SINCE, Table, collect_tables
+from .relations import LOCKED, TABLE_LOCKED, Extent, extents
+from .tables import MAINTAIN_SINCE, Table, Tables, collect_tables
 
 KIND = "postgres-index"
 NULLS_NOT_DISTINCT_SINCE = 150000
@@ -35,21 +37,21 @@ class Index:
     :param method: as "btree"
     :param partitioned: whether it is a parent without pages of its own
     :param attached: whether it belongs to such a parent
-    :param size: bytes
+    :param logged: whether a rebuild goes into WAL too
     :param rows: entries, by the last vacuum, analyze or build; None where there was none
     :param pages: its pages at that moment
     :param fill: the percentage of a page that a build fills
     :param constraint: the name of the constraint that it backs; empty without one
     :param exclusion: whether that excludes rows that overlap
     :param valid: whether queries use it
-    :param ready: whether writers maintain it
-    :param live: whether it is not about to be dropped
     :param scans: how often it was used since `Indexes.since`
-    :param definition: the statement that would make it
+    :param definition: the statement that would make it; empty where that cannot be read, since somebody locks its table
     :param identity: the same for indexes of a table that differ in nothing but name, uniqueness and storage
     :param being_built: whether a session holds it, or for an invalid one its table, as a build does
     :param maintainable: whether the role may rebuild it
     :param droppable: whether the role may drop it
+    :param size: bytes; of one that is locked, as many as when they were last counted
+    :param locked: whether somebody locks it against all
     """
 
     oid: int
@@ -61,7 +63,7 @@ class Index:
     method: str
     partitioned: bool
     attached: bool
-    size: int
+    logged: bool
     rows: float | None
     pages: int
     fill: int
@@ -70,14 +72,14 @@ class Index:
     constraint: str
     exclusion: bool
     valid: bool
-    ready: bool
-    live: bool
     scans: int
     definition: str
     identity: str
     being_built: bool
     maintainable: bool
     droppable: bool
+    size: int
+    locked: bool
 
     @property
     def own_schema(self) -> str:
@@ -104,6 +106,7 @@ class Indexes:
     :param now: the server's clock, ISO 8601
     :param since: since when the server counts uses, ISO 8601; None for since the database or the last crash
     :param tables: the tables chosen
+    :param in_recovery: whether the server is a standby, or recovers
     """
 
     place: str
@@ -112,6 +115,7 @@ class Indexes:
     since: str | None
     tables: tuple[Table, ...]
     indexes: tuple[Index, ...]
+    in_recovery: bool = False
 
     def resource(self, index: Index) -> str:
         """An index's name in changes and evidence."""
@@ -121,22 +125,47 @@ class Indexes:
 def collect_indexes(connect: Connect, run: Run, place: str, wanted_tables: Sequence[str]) -> Collected[Indexes]:
     """Read the indexes of the tables meant, and of their TOAST tables.
 
+    Where somebody locks one of the tables against all, that is waited for once, as long as for a lock; then the definitions
+    of its indexes are empty.
+
     :param wanted_tables: names or shell-style patterns, with the schema or without; none means none
     :raises OperationError: when the server gives no connection or no answer
     """
     seen = collect_tables(connect, run, place, wanted_tables)
-    with opened(connect, "read the indexes of PostgreSQL", f"postgres:{place}") as cursor:
+    state = _look(connect, seen.state)
+    if unreadable(state, state.indexes):
+        patience = run.poll(first_delay=0.05, longest_delay=0.5)
+        patience.deadline = min(patience.deadline, run.clock.monotonic() + int(connect.options["lock_timeout"]))
+        state = patience.until(lambda: _look(connect, seen.state), lambda now: not unreadable(now, now.indexes),
+                               lambda now: TABLE_LOCKED).seen
+    return Collected(state, seen.now, merge_coverage([seen.coverage, Coverage((f"postgres:{place} indexes",))]))
+
+
+def _look(connect: Connect, seen: Tables) -> Indexes:
+    with opened(connect, "read the indexes of PostgreSQL", f"postgres:{seen.place}") as cursor:
         cursor.execute(_SINCE)
         (since,) = cursor.fetchone()
         version = cursor.connection.server_version
         cursor.execute(sql.SQL(_INDEXES).format(
+            locked=sql.SQL(LOCKED),
             maintain=sql.SQL("has_table_privilege(owner.oid, 'MAINTAIN')" if version >= MAINTAIN_SINCE else "false"),
-            distinct=sql.SQL("indnullsnotdistinct" if version >= NULLS_NOT_DISTINCT_SINCE else "false")))
-        indexes = tuple(Index(*row) for row in cursor.fetchall())
-    chosen = {(table.schema, table.name) for table in seen.state.tables}
-    state = Indexes(place, seen.state.role, seen.state.now, since, seen.state.tables,
-                    tuple(index for index in indexes if (index.schema, index.table) in chosen))
-    return Collected(state, seen.now, merge_coverage([seen.coverage, Coverage((f"postgres:{place} indexes",))]))
+            distinct=sql.SQL("indnullsnotdistinct" if version >= NULLS_NOT_DISTINCT_SINCE else "false")),
+            [[table.oid for table in seen.tables]])
+        rows = cursor.fetchall()
+        sizes = extents(cursor, [row[0] for row in rows])
+    indexes = tuple(_index(row, sizes.get(row[0], Extent())) for row in rows)
+    return Indexes(seen.place, seen.role, seen.now, since, seen.tables, indexes, seen.in_recovery)
+
+
+def _index(row: Sequence[Any], extent: Extent) -> Index:
+    told = [*row, extent.main, extent.locked]
+    return Index(*told)
+
+
+def unreadable(state: Indexes, indexes: Sequence[Index]) -> tuple[Gap, ...]:
+    """Those of which it cannot be read now what they are."""
+    return tuple(Gap(state.resource(index), f"its definition cannot be read: {TABLE_LOCKED}")
+                 for index in indexes if not index.definition)
 
 
 def invalid(indexes: Sequence[Index]) -> tuple[Index, ...]:
@@ -191,7 +220,7 @@ FROM pg_stat_database WHERE datname = current_database()
 # So does who vacuums or analyzes the table; whose process ids the server shows to every role. A prepared transaction has
 # none. `owner` is the table that the user knows, also of a TOAST table's index.
 _INDEXES = """
-WITH held AS MATERIALIZED (
+WITH {locked}, held AS MATERIALIZED (
     SELECT DISTINCT relation FROM pg_locks
     WHERE locktype = 'relation' AND granted AND pid IS DISTINCT FROM pg_backend_pid()
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -199,13 +228,15 @@ WITH held AS MATERIALIZED (
       AND NOT EXISTS (SELECT FROM pg_stat_progress_vacuum AS working WHERE working.pid = pg_locks.pid)
       AND NOT EXISTS (SELECT FROM pg_stat_progress_analyze AS working WHERE working.pid = pg_locks.pid))
 SELECT index.oid, owner.oid, owner_space.nspname::text, owner.relname::text, index.relname::text, owner.oid <> indrelid,
-       amname::text, index.relkind = 'I', index.relispartition, coalesce(pg_relation_size(index.oid), 0),
+       amname::text, index.relkind = 'I', index.relispartition,
+       index.relpersistence = 'p' AND current_setting('wal_level') <> 'minimal',
        CASE WHEN index.reltuples < 0 OR index.relpages = 0 THEN NULL ELSE index.reltuples::float8 END, index.relpages,
        coalesce((SELECT option_value::int FROM pg_options_to_table(index.reloptions) WHERE option_name = 'fillfactor'), 90),
-       indisunique, indisprimary, coalesce(conname, '')::text, indisexclusion, indisvalid, indisready, indislive,
-       coalesce(idx_scan, 0), pg_get_indexdef(index.oid),
+       indisunique, indisprimary, coalesce(conname, '')::text, indisexclusion, indisvalid, coalesce(idx_scan, 0),
+       CASE WHEN waits THEN '' ELSE pg_get_indexdef(index.oid) END,
        ROW(indrelid, index.relam, indkey, indnkeyatts, indclass, indcollation, indoption, {distinct},
-           pg_get_expr(indexprs, indrelid), pg_get_expr(indpred, indrelid))::text,
+           CASE WHEN waits THEN index.oid::text ELSE pg_get_expr(indexprs, indrelid) END,
+           CASE WHEN waits THEN '' ELSE pg_get_expr(indpred, indrelid) END)::text,
        EXISTS (SELECT FROM held WHERE relation = index.oid OR (NOT indisvalid AND relation = indrelid)),
        has_schema_privilege(space.oid, 'USAGE') AND (pg_has_role(index.relowner, 'USAGE') OR {maintain}),
        has_schema_privilege(space.oid, 'USAGE') AND (
@@ -216,9 +247,9 @@ JOIN pg_namespace AS space ON space.oid = index.relnamespace
 JOIN pg_am ON pg_am.oid = index.relam
 JOIN pg_class AS owner ON indrelid IN (owner.oid, owner.reltoastrelid)
 JOIN pg_namespace AS owner_space ON owner_space.oid = owner.relnamespace
+CROSS JOIN LATERAL (SELECT indrelid IN (SELECT oid FROM locked) AS waits) AS asked
 LEFT JOIN pg_constraint ON conindid = indexrelid AND contype IN ('p', 'u', 'x')
 LEFT JOIN pg_stat_all_indexes ON pg_stat_all_indexes.indexrelid = pg_index.indexrelid
-WHERE owner.relkind IN ('r', 'm', 'p') AND owner.relpersistence <> 't'
-  AND owner_space.nspname NOT IN ('pg_catalog', 'information_schema') AND pg_get_indexdef(index.oid) IS NOT NULL
+WHERE owner.oid = ANY (%s::oid[]) AND (waits OR pg_get_indexdef(index.oid) IS NOT NULL)
 ORDER BY owner_space.nspname, owner.relname, space.nspname, index.relname
 """

@@ -8,7 +8,7 @@ a clock of their own. Clocks that differ by seconds shift a lease's end by as mu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import astuple
 from typing import Any
 
@@ -48,10 +48,10 @@ class PostgresLeaseStore:
 
     def read(self, system: str) -> Lease | None:
         """The system's row; None where there is none, or no table yet."""
-        query = sql.SQL("SELECT {} FROM {} WHERE system = %s").format(_columns(), self._table)
+        query = sql.SQL("SELECT {} FROM {} WHERE system = {}").format(_columns(), self._table, sql.Literal(system))
         try:
             with opened(self._connect, "read the run lock", self._resource(system)) as cursor:
-                cursor.execute(query, [system])
+                cursor.execute(query)
                 row = cursor.fetchone()
         except MissingTable:
             return None
@@ -59,39 +59,41 @@ class PostgresLeaseStore:
 
     def take(self, wanted: Lease, seen: Lease | None) -> bool:
         """Write the row if its fence still is the one seen. Who takes the first lease of all creates the table."""
-        values = [*astuple(wanted)]
+        # Values are composed in as literals: beside parameters, a percent sign in the table's name would stand for one more.
+        values = sql.SQL(", ").join(sql.Literal(value) for value in astuple(wanted))
         if seen is not None:
-            condition = sql.SQL("UPDATE {} SET ({}) = ROW ({}) WHERE system = %s AND fence = %s AND expires = %s")
-            values += [wanted.system, seen.fence, seen.expires]
+            statement = sql.SQL(
+                "UPDATE {} SET ({}) = ROW ({}) WHERE system = {} AND fence = {} AND expires = {}").format(
+                    self._table, _columns(), values, *map(sql.Literal, (wanted.system, seen.fence, seen.expires)))
         else:
-            condition = sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT (system) DO NOTHING")
-        statement = condition.format(
-            self._table, _columns(), sql.SQL(", ").join([sql.Placeholder()] * len(COLUMNS)))
+            statement = sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT (system) DO NOTHING").format(
+                self._table, _columns(), values)
         try:
-            return self._write(wanted.system, statement, values)
+            return self._write(wanted.system, statement)
         except MissingTable:
             self._create(wanted.system)
-            return self._write(wanted.system, statement, values)
+            return self._write(wanted.system, statement)
 
     def renew(self, system: str, token_digest: str, expires: float) -> bool:
         """Prolong the lease while its token is ours."""
-        return self._update(system, token_digest, "expires = %s", [expires])
+        return self._update(system, token_digest, {"expires": expires})
 
     def release(self, system: str, token_digest: str) -> bool:
         """End the lease while it is ours; the row stays, for its fence."""
-        return self._update(system, token_digest, "expires = 0, run = '', token_digest = ''", [])
+        return self._update(system, token_digest, {"expires": 0, "run": "", "token_digest": ""})
 
-    def _update(self, system: str, token_digest: str, changes: str, values: Sequence[Any]) -> bool:
-        statement = sql.SQL("UPDATE {} SET {} WHERE system = %s AND token_digest = %s").format(
-            self._table, sql.SQL(changes))
+    def _update(self, system: str, token_digest: str, changes: Mapping[str, Any]) -> bool:
+        assigned = [sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value)) for name, value in changes.items()]
+        statement = sql.SQL("UPDATE {} SET {} WHERE system = {} AND token_digest = {}").format(
+            self._table, sql.SQL(", ").join(assigned), sql.Literal(system), sql.Literal(token_digest))
         try:
-            return self._write(system, statement, [*values, system, token_digest])
+            return self._write(system, statement)
         except MissingTable:
             return False  # where there is no table, nothing is ours
 
-    def _write(self, system: str, statement: Any, values: Sequence[Any]) -> bool:
+    def _write(self, system: str, statement: Any) -> bool:
         with opened(self._connect, "write the run lock", self._resource(system)) as cursor:
-            cursor.execute(statement, values)
+            cursor.execute(statement)
             return bool(cursor.rowcount == 1)
 
     def _create(self, system: str) -> None:

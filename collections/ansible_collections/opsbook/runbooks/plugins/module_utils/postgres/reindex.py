@@ -21,10 +21,12 @@ from ..core.limits import Limits
 from ..core.operation import Operation
 from ..core.run import Run
 from ..core.sizes import MEBIBYTE, say_bytes
-from .bloat import ESTIMATED, Bloat, Key, index_bloat
+from .bloat import ESTIMATED, MEASURED, Bloat, Key, index_bloat
 from .connection import Connect
 from .index_build import apply_build
-from .indexes import KIND, LEFTOVER, Index, Indexes, collect_indexes, leftovers, original_of
+from .indexes import KIND, LEFTOVER, Index, Indexes, collect_indexes, leftovers, original_of, unreadable
+from .relations import TABLE_LOCKED
+from .tables import refuse_standby
 
 NO_UNDO = no_undo("Nothing is lost: the index is made anew from its table.")
 
@@ -103,8 +105,12 @@ def rebuild(connect: Connect, run: Run, place: str, rules: Rules) -> Operation[J
 
 def collect_judged(connect: Connect, run: Run, place: str, rules: Rules) -> Collected[Judged]:
     """Read the indexes and how bloated they are. What cannot be told of one that is to be judged is a gap, and so is a
-    right that is missing for one that needs work."""
+    right that is missing for one that needs work.
+
+    :raises Refused: on a standby
+    """
     chosen = collect_indexes(connect, run, place, rules.tables)
+    refuse_standby(place, chosen.state.in_recovery, "rebuild indexes")
     every = collect_indexes(connect, run, place, ["*"] if rules.indexes else []).state.indexes
     named = frozenset(index.key for index in every if index.name in rules.indexes or index.named in rules.indexes)
     known = {index.key: index for index in (*chosen.state.indexes, *_with_leftovers(every, named))}
@@ -113,7 +119,7 @@ def collect_judged(connect: Connect, run: Run, place: str, rules: Rules) -> Coll
     judged = Judged(replace(chosen.state, indexes=indexes), named, bloat)
     gaps = [Gap(f"{KIND}:{place}:{name}", "there is no such index") for name in dict.fromkeys(rules.indexes)
             if not any(name in (index.name, index.named) for index in indexes)]
-    gaps += [gap for index in indexes for gap in _gaps(judged, index, rules)]
+    gaps += [*unreadable(judged.seen, indexes), *(gap for index in indexes for gap in _gaps(judged, index, rules))]
     return Collected(judged, chosen.now, merge_coverage([chosen.coverage, Coverage((), tuple(gaps))]))
 
 
@@ -126,7 +132,7 @@ def _with_leftovers(indexes: Sequence[Index], named: frozenset[Key]) -> list[Ind
 def is_judged(index: Index, rules: Rules) -> bool:
     """Whether its bloat decides."""
     return (index.method == "btree" and index.valid and not index.partitioned and not index.exclusion
-            and index.size >= rules.size)
+            and bool(index.definition) and index.size >= rules.size)
 
 
 def plan_rebuild(collected: Collected[Judged], rules: Rules, limits: Limits) -> Plan:
@@ -151,6 +157,8 @@ def decide(judged: Judged, index: Index, rules: Rules) -> Decision:
         return Decision("", "it has no pages of its own; the indexes of its partitions are looked at one by one")
     if index.being_built:
         return Decision("", "a session builds it, or locks its table as one that does")
+    if not index.definition:
+        return Decision("", f"its definition cannot be read: {TABLE_LOCKED}")
     if not index.valid:
         return _decide_invalid(judged, index, rules)
     if index.exclusion:
@@ -186,7 +194,8 @@ def verify_rebuild(connect: Connect, run: Run, place: str, plan: Plan, rules: Ru
     """Read the indexes again: what was dropped is gone, what was rebuilt is valid, the same, and not bloated."""
     if not plan.changes:
         return []
-    seen = {index.key: index for index in collect_indexes(connect, run, place, ["*"]).state.indexes}
+    tables = dict.fromkeys(f"{index.schema}.{index.table}" for index in (change.handle["index"] for change in plan.changes))
+    seen = {index.key: index for index in collect_indexes(connect, run, place, tuple(tables)).state.indexes}
     now = {change.resource: seen.get(change.handle["index"].key) for change in plan.changes}
     bloat = index_bloat(connect, place, [index for index in now.values() if index and is_judged(index, rules)])
     return [_gone(change, now[change.resource]) if change.action == "drop"
@@ -204,6 +213,8 @@ def _rebuilt(change: Change, now: Index | None, bloat: Mapping[Key, Bloat], rule
     expected = "valid, the same definition" + (f", less than {rules.percent:g} % wasted" if judged else "")
     if now is None:
         return Evidence("index", change.resource, expected, "gone", False)
+    if not now.definition:
+        return Evidence("index", change.resource, expected, f"it cannot be read: {TABLE_LOCKED}", None)
     found = bloat.get(now.key, Bloat(None, None, None))
     actual = {"valid": now.valid, "same definition": now.definition == before.definition, "bytes before": before.size,
               "bytes": now.size, "percent wasted": found.percent, "method": found.method}
@@ -253,6 +264,8 @@ def _change(judged: Judged, index: Index, decision: Decision) -> Change:
         return Change(resource, "drop", {"valid": False, "definition": index.definition}, None,
                       f"drop {name}: {decision.reason}", undo, handle)
     before, after = ({"needs": "rebuild"}, {"needs": None}) if index.valid else ({"valid": False}, {"valid": True})
-    summary = (f"rebuild {name}: {decision.reason}; the new one needs about {say_bytes(index.size - wasted)} "
-               "on disk before the old one goes")
+    # An estimate may claim too much; room that it promises may not be there.
+    new = index.size - (wasted if bloat and bloat.method == MEASURED else 0)
+    also = ", and WAL about as much again" if index.logged else ""
+    summary = f"rebuild {name}: {decision.reason}; the new one needs up to {say_bytes(new)} before the old one goes{also}"
     return Change(resource, "rebuild", before, after, summary, NO_UNDO, handle)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,14 +23,15 @@ from ..core.operation import Operation, Outcome
 from ..core.run import Run
 from .archive import without_extensions
 from .connection import Connect, opened
+from .dump_extras import read_extras
 from .dump_files import Dump
 from .dump_manifest import Manifest, Proof
 from .dump_places import Place, dumps_in, remove_leftovers, working_path
 from .local_files import explaining_files, files_of, remove_local
 from .programs import Program, client_environment, find_program, major_of, refuse_older, run_program
-from .restore_plan import Target, Trial, describe_trial, judge_dump, plan_trial, shown
-from .scratch import create_scratch, drop_scratch, inside, scratch_databases, scratch_name
-from .table_contents import differences, read_contents, read_relations, snapshot
+from .restore_plan import Target, Trial, describe_trial, judge_dump, judge_restored, plan_trial, shown
+from .scratch import DROP_SECONDS, at_work, create_scratch, drop_scratch, inside, scratch_databases, scratch_name
+from .table_contents import read_contents, read_relations, snapshot
 
 
 def try_restore(
@@ -57,7 +59,7 @@ def try_restore(
 
 @dataclass
 class _Work:
-    """The steps with what they share: the database and the files that have to go at the end."""
+    """The steps with what they share: the database and the files that have to go at the end, and the test's lock."""
 
     connect: Connect
     run: Run
@@ -68,6 +70,7 @@ class _Work:
     environment: Mapping[str, str]
     made: str = ""
     held: list[Path] = field(default_factory=list)
+    alive: ExitStack = field(default_factory=ExitStack)
 
     def collect(self) -> Collected[Target]:
         """Read the dumps, and whether the server can take one in."""
@@ -82,13 +85,14 @@ class _Work:
     def apply(self, change: Change) -> Outcome:
         """Restore the dump, or drop a database that a killed test left behind."""
         if change.action == "drop":
-            drop_scratch(self.connect, change.handle["name"])
+            drop_scratch(self.connect, change.handle["name"], force=False)
             return Outcome(change.resource)
         dump: Dump = change.handle["dump"]
         manifest: Manifest = change.handle["manifest"]
         refuse_older(self.program, major_of(manifest.tool_version), "the program that made the dump")
         path = self._checked(dump, manifest)
         self.made = scratch_name(self.run.now(), secrets.token_hex(4))
+        self.alive.enter_context(at_work(self.connect, self.made, self._left() + DROP_SECONDS))
         create_scratch(self.connect, self.made, manifest, self._left())
         self._restore(dump, path)
         return Outcome(change.resource, {"dump": dump.name, "database": self.made})
@@ -117,8 +121,9 @@ class _Work:
         """
         try:
             if self.made:
-                drop_scratch(self.connect, self.made)
+                drop_scratch(self.connect, self.made, force=True)
         finally:
+            self.alive.close()
             for path in self.held:
                 with explaining_files("remove a file of a restore test", str(path)):
                     remove_local(path)
@@ -158,14 +163,9 @@ class _Work:
         self.run.progress(f"{self.made}: counting the rows of its tables")
         with snapshot(inside(self.connect, self.made), self.run, "compare a restored dump", self.made) as cursor:
             relations = read_relations(cursor)
-            checksums = all(table.checksum is not None for table in manifest.tables)
-            seen = read_contents(cursor, self.run, relations, checksums)
-        wrong = differences(manifest.tables, seen)
-        told: dict[str, object] = {"tables": len(seen), "rows": sum(table.rows for table in seen), "checksums": checksums}
-        if self.trial.extensions_left_out:
-            told["extensions_left_out"] = list(self.trial.extensions_left_out)
-        return Evidence("restored tables", resource, {"tables": len(manifest.tables), "rows": manifest.rows},
-                        {**told, "differences": wrong} if wrong else told, not wrong)
+            seen = read_contents(cursor, self.run, relations, manifest.has_checksums)
+            extras = read_extras(cursor, self.run, relations)
+        return judge_restored(resource, manifest, seen, extras, self.trial.extensions_left_out)
 
     def _left(self) -> float:
         return max(1.0, self.run.deadline - self.run.clock.monotonic())

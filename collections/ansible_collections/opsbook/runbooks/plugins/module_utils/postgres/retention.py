@@ -19,7 +19,16 @@ from ..core.evidence import Evidence
 from ..core.operation import Operation, Outcome
 from ..core.run import Run
 from .connection import Connect, opened
-from .retention_counts import count_left, count_target, refuse_blind, refuse_cascades, size_of, with_references
+from .retention_counts import (
+    count_left,
+    count_target,
+    refuse_blind,
+    refuse_cascades,
+    size_of,
+    time_for,
+    with_heirs,
+    with_references,
+)
 from .retention_partitions import drop_partition
 from .retention_plan import plan_retention
 from .retention_rows import Tally, delete_rows
@@ -40,7 +49,7 @@ def retain(connect: Connect, run: Run, place: str, wanted: Retention) -> Operati
         apply=lambda change: apply_retention(connect, run, change, wanted.brakes, tallies),
         # In the order of the rules: foreign keys may ask for it.
         in_turn=lambda change: 0,
-        verify=lambda collected, plan: verify_retention(connect, plan, tallies),
+        verify=lambda collected, plan: verify_retention(connect, run, plan, tallies),
     )
 
 
@@ -55,8 +64,8 @@ def collect_retention(connect: Connect, run: Run, place: str, wanted: Retention)
         found = read_targets(cursor, wanted.rules)
         refuse_blind(cursor, wanted.brakes, place)
     refuse_cascades(found, wanted)
-    counted = [count_target(connect, target) for target in found]
-    held = [with_references(connect, target, counted[:number]) for number, target in enumerate(counted)]
+    counted = [with_heirs(connect, run, count_target(connect, run, target), found) for target in found]
+    held = [with_references(connect, run, target, counted[:number]) for number, target in enumerate(counted)]
     state = Targets(place, tuple(held))
     gaps = tuple(Gap(state.resource(part), part.obstacle) for target in held for part in target.parts
                  if part.obstacle and part.concerned)
@@ -79,16 +88,16 @@ def apply_retention(
     return Outcome(change.resource, {"rows": tally.deleted, "batches": tally.batches})
 
 
-def verify_retention(connect: Connect, plan: Plan, tallies: Mapping[str, Tally]) -> list[Evidence]:
+def verify_retention(connect: Connect, run: Run, plan: Plan, tallies: Mapping[str, Tally]) -> list[Evidence]:
     """Count the old rows again; a partition that was dropped is not there any more."""
-    return [_evidence(connect, change, tallies.get(change.resource)) for change in plan.changes]
+    return [_evidence(connect, run, change, tallies.get(change.resource)) for change in plan.changes]
 
 
-def _evidence(connect: Connect, change: Change, tally: Tally | None) -> Evidence:
+def _evidence(connect: Connect, run: Run, change: Change, tally: Tally | None) -> Evidence:
     target, part = change.handle["target"], change.handle["part"]
     check, expected = ("old rows", "none left") if part.fate == ROWS else ("partition", "gone")
     try:
-        with opened(connect, "read a table again", part.named) as cursor:
+        with opened(connect, "read a table again", part.named, time_for(connect, run)) as cursor:
             actual, good = _rows(cursor, target, part, tally) if tally else _partition(cursor, part)
     except OperationError as error:
         return Evidence(check, change.resource, expected, error.message(), None)
@@ -103,7 +112,8 @@ def _rows(cursor: Any, target: Target, part: Part, tally: Tally) -> tuple[dict[s
               "space": f"about {freed:,} bytes are free for new rows of the table once it is vacuumed; none was given back "
                        "to the file system"}
     if left:
-        actual["reason"] = ("other sessions hold them, or a trigger keeps them" if tally.held
+        referred = ", or rows of the table that stay refer to them" if target.own_references else ""
+        actual["reason"] = (f"other sessions hold them, or a trigger keeps them{referred}" if tally.held
                             else "they came in meanwhile and were old already")
     return actual, not left
 

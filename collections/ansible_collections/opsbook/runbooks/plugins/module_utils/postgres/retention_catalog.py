@@ -17,9 +17,6 @@ from .connection import sql
 DETACH_CONCURRENTLY_SINCE = 140000
 """The version that first detached a partition while others read and write the table, and noted one half detached."""
 
-MARK = "opsbook retention: partition of "
-"""How the comment of a partition begins that is being detached in order to be dropped; a killed run is found by it."""
-
 TYPES = {
     "timestamp with time zone": (
         "timestamptz", """to_char(date_trunc('day', (now() - make_interval(secs => {age})) AT TIME ZONE 'UTC'),
@@ -41,9 +38,9 @@ class Node:
     :param level: 0 for the table, 1 for its direct partitions
     :param default: whether it is the default partition
     :param pending: whether its detaching was begun and not finished
-    :param until: the end of its range, where that is of the rule's column
-    :param past: whether the range ends before what is kept begins
+    :param past: whether its range, where that is of the rule's column, ends before what is kept begins
     :param comment: its comment
+    :param version: of its entry in the catalog: another one after whatever is altered of it
     :param hides: whether row-level security hides rows of it from the role
     :param held_by: what depends on it, so that it cannot be dropped
     """
@@ -57,9 +54,9 @@ class Node:
     level: int
     default: bool
     pending: bool
-    until: str | None
     past: bool
     comment: str
+    version: str
     usable: bool
     readable: bool
     lockable: bool
@@ -76,6 +73,7 @@ class Reference:
     :param columns: of the table that refers
     :param to: the columns referred to
     :param readable: whether the role may read the table that refers
+    :param own: whether the table refers to itself
     """
 
     oid: int
@@ -84,6 +82,24 @@ class Reference:
     columns: tuple[str, ...]
     to: tuple[str, ...]
     readable: bool
+    own: bool
+
+
+@dataclass(frozen=True)
+class Heir:
+    """A table that inherits from one of which a rule speaks.
+
+    :param readable: whether the role sees all its rows
+    """
+
+    schema: str
+    name: str
+    readable: bool
+
+    @property
+    def named(self) -> str:
+        """Its name with its schema."""
+        return f"{self.schema}.{self.name}"
 
 
 def find_tables(cursor: Any) -> list[tuple[int, str, str, str, str]]:
@@ -119,20 +135,10 @@ def read_nodes(cursor: Any, table: int, number: int, kind: str, cutoff: str) -> 
     return [Node(*row) for row in cursor.fetchall()]
 
 
-def read_detached(cursor: Any, parent: str, kind: str, cutoff: str) -> list[Node]:
-    """Partitions of a table that an earlier run detached and did not come to drop, and that are still past their time.
-
-    :param parent: the table as SQL writes it
-    """
-    cursor.execute(_MARKED, {"mark": f"{MARK}{parent} until "})
-    found = []
-    for oid, comment in cursor.fetchall():
-        until = comment.splitlines()[-1].rpartition(" until ")[2]
-        cursor.execute(sql.SQL("SELECT {}::{type} <= {}::{type}").format(
-            sql.Literal(until), sql.Literal(cutoff), type=sql.SQL(TYPES[kind][0])))
-        if cursor.fetchone()[0]:
-            found += read_nodes(cursor, oid, 0, kind, cutoff)[:1]
-    return found
+def read_heirs(cursor: Any, table: int) -> tuple[Heir, ...]:
+    """The tables that inherit from a table, at any depth."""
+    cursor.execute(_HEIRS, {"table": table})
+    return tuple(Heir(*row) for row in cursor.fetchall())
 
 
 def read_indexes(cursor: Any, tables: Sequence[int]) -> dict[int, list[tuple[bool, bool, tuple[str, ...]]]]:
@@ -159,7 +165,7 @@ def read_cascades(cursor: Any, tables: Sequence[int]) -> tuple[str, ...]:
 def read_references(cursor: Any, tables: Sequence[int]) -> list[Reference]:
     """The foreign keys that forbid to delete a row that is referred to."""
     cursor.execute(_REFERENCES, {"tables": list(tables)})
-    return [Reference(oid, schema, name, tuple(columns), tuple(to), readable)
+    return [Reference(oid, schema, name, tuple(columns), tuple(to), readable, oid in tables)
             for oid, schema, name, columns, to, readable in cursor.fetchall()]
 
 
@@ -187,8 +193,9 @@ WITH RECURSIVE tree AS (
     SELECT *, CASE WHEN ranged THEN substring(bound FROM 'TO \\(''([^'']*)''\\)$') END AS until FROM bounds
 )
 SELECT pg_class.oid::int8, nspname::text, relname::text, quote_ident(nspname) || '.' || quote_ident(relname),
-       pg_class.relkind::text, branch::int8, level, coalesce(bound, '') = 'DEFAULT', pending, until,
+       pg_class.relkind::text, branch::int8, level, coalesce(bound, '') = 'DEFAULT', pending,
        coalesce(until::{type} <= %(cutoff)s, false), coalesce(obj_description(pg_class.oid, 'pg_class'), ''),
+       pg_class.xmin::text,
        has_schema_privilege(relnamespace, 'USAGE'), has_table_privilege(pg_class.oid, 'SELECT'),
        has_any_column_privilege(pg_class.oid, 'UPDATE'), has_table_privilege(pg_class.oid, 'DELETE'),
        pg_has_role(relowner, 'USAGE') AND pg_has_role((SELECT relowner FROM pg_class WHERE oid = %(table)s), 'USAGE'),
@@ -201,10 +208,15 @@ SELECT pg_class.oid::int8, nspname::text, relname::text, quote_ident(nspname) ||
 FROM ends JOIN pg_class ON pg_class.oid = ends.oid JOIN pg_namespace ON pg_namespace.oid = relnamespace
 ORDER BY level, until, nspname, relname
 """
-_MARKED = """
-SELECT objoid::int8, description FROM pg_description JOIN pg_class ON pg_class.oid = objoid
-WHERE classoid = 'pg_class'::regclass AND objsubid = 0 AND relkind IN ('r', 'p') AND NOT relispartition
-AND position(%(mark)s IN description) > 0 ORDER BY relname
+_HEIRS = """
+WITH RECURSIVE heirs AS (
+    SELECT inhrelid FROM pg_inherits JOIN pg_class ON pg_class.oid = inhparent
+    WHERE inhparent = %(table)s AND relkind <> 'p'
+    UNION SELECT child.inhrelid FROM heirs JOIN pg_inherits AS child ON child.inhparent = heirs.inhrelid
+)
+SELECT nspname::text, relname::text, has_schema_privilege(relnamespace, 'USAGE')
+       AND has_table_privilege(pg_class.oid, 'SELECT') AND NOT row_security_active(pg_class.oid)
+FROM heirs JOIN pg_class ON pg_class.oid = inhrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace ORDER BY 1, 2
 """
 _INDEXES = """
 SELECT indrelid::int8, indisprimary, indisunique AND indimmediate AND coalesce(bool_and(attnotnull), false),

@@ -21,8 +21,10 @@ def plan_retention(collected: Collected[Targets], wanted: Retention, limits: Lim
     """
     state = collected.state
     _refuse_too_much(state, wanted)
-    changes, kept = [], []
+    changes: list[Change] = []
+    kept: list[Kept] = []
     for target in state.targets:
+        kept += [Kept(state.resource(one), one.reason) for one in target.left]
         for part in target.parts:
             reason = _why_kept(target, part, limits)
             if reason:
@@ -43,7 +45,7 @@ def _refuse_too_much(state: Targets, wanted: Retention) -> None:
 
 def _share(target: Target) -> tuple[int, int]:
     """The old rows that would go, and all rows that were counted."""
-    going = sum(part.old or 0 for part in target.parts if not part.obstacle)
+    going = sum(part.old or 0 for part in target.parts if not part.obstacle and not _young(part))
     return going, sum(part.rows or 0 for part in target.parts)
 
 
@@ -52,7 +54,15 @@ def _why_kept(target: Target, part: Part, limits: Limits) -> str:
         return f"no row is older than {target.rule.older_than}"
     if part.obstacle:
         return part.obstacle
+    if _young(part):
+        return (f"an earlier run detached it from {target.named}, and rows of it are not older than "
+                f"{target.rule.older_than}: attach it again, or drop it")
     return "protected" if limits.protects(part.named) or limits.protects(target.named) else ""
+
+
+def _young(part: Part) -> bool:
+    """Whether it is out of the table and has rows that are to stay: the rule is another one now."""
+    return part.fate == DETACHED and part.old != part.rows
 
 
 def _change(state: Targets, target: Target, part: Part) -> Change:
@@ -73,7 +83,7 @@ def _deletion(target: Target, part: Part) -> str:
 
 def _drop(target: Target, part: Part) -> str:
     if part.fate == DETACHED:
-        return f"drop {part.named}, which an earlier run detached from {target.named}"
+        return f"drop {part.named} with {part.rows:,} rows, which an earlier run detached from {target.named}"
     drop = (f"drop {part.named}, a partition of {target.named} with {part.rows:,} rows, "
             f"all older than {target.rule.older_than}")
     locks = f"locks {target.named} against all for a moment" if target.locks else ""

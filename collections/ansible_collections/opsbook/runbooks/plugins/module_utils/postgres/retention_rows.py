@@ -4,7 +4,9 @@
 
 A batch is a transaction of its own. Where an index leads with the rule's column it takes the next old rows, and elsewhere
 the old ones of the next stretch in the order of the key. Rows that somebody else holds are left out and tried again at the
-end. Nothing is kept outside of the database: what a killed run deleted is gone, what it did not come to is still old.
+end. So are, of a table that refers to itself, those that rows outside of the batch refer to: as these go the rest is gone
+through again. Nothing is kept outside of the database: what a killed run deleted is gone, what it did not come to is still
+old.
 """
 
 from __future__ import annotations
@@ -16,15 +18,13 @@ from typing import Any, Callable
 
 from ..core.errors import OperationError, Stopped
 from ..core.run import Run
-from .connection import Connect, sql, transactions
+from .connection import Connect, transactions
 from .retention_counts import count_left, read_load
 from .retention_rules import ATTEMPTED, Brakes, first_size, next_size, too_much
+from .retention_statements import Place, delete_next, delete_stretch, next_place
 from .retention_tables import Part, Target
 
 PROGRESS_SECONDS = 5.0
-
-Place = tuple[str, ...]
-"""Where a walk by the key has come to: its values, as PostgreSQL writes them. Before the first row it is empty."""
 
 
 @dataclass
@@ -67,6 +67,8 @@ def delete_rows(connect: Connect, run: Run, target: Target, part: Part, brakes: 
         with transactions(connect, ATTEMPTED, part.named) as begin:
             walk = _Walk(begin, run, target, part, brakes, tally, first_size(brakes), run.clock.monotonic())
             (_by_column if part.by_column else _by_key)(walk)
+            if target.own_references:
+                _in_passes(walk)
             _again(walk, float(connect.options["lock_timeout"]))
     except OperationError as error:
         if not tally.deleted:
@@ -87,7 +89,7 @@ def _by_column(walk: _Walk) -> None:
     while more:
         size = walk.size
         with _batch(walk) as cursor:
-            met, deleted, last = _delete_next(cursor, walk, after)
+            met, deleted, last = delete_next(cursor, walk.target, walk.part, after, size)
         _note(walk, deleted)
         # Rows that are kept by a trigger are met again: of so many of one moment there is no end.
         more, after = met == size and (deleted > 0 or last != after), last
@@ -99,8 +101,8 @@ def _by_key(walk: _Walk) -> None:
     # The walk may end where as many rows as were counted are met: the old ones are mostly the first.
     while more and walk.tally.deleted + _held(walk) < (walk.part.old or 0):
         with _batch(walk) as cursor:
-            until = _until(cursor, walk, after)
-            met, deleted = _delete_stretch(cursor, walk, after, until)
+            until = next_place(cursor, walk.part, after, walk.size)
+            met, deleted = delete_stretch(cursor, walk.target, walk.part, after, until)
         _note(walk, deleted)
         _hold(walk, met - deleted, (after, until))
         more, after = bool(until), until
@@ -134,31 +136,23 @@ def _ease(walk: _Walk) -> None:
     walk.run.may_change()
 
 
-def _until(cursor: Any, walk: _Walk, after: Place) -> Place:
-    """The last row of the next stretch; nothing for one that goes to the end."""
-    columns = [sql.Identifier("here", name) for name in walk.part.key]
-    cursor.execute(sql.SQL(_UNTIL).format(
-        values=sql.SQL(", ").join(sql.SQL("{}::text").format(column) for column in columns), table=_table(walk.part),
-        stretch=_stretch(walk.part, after, ()), order=sql.SQL(", ").join(columns), skipped=sql.Literal(walk.size - 1)))
-    return tuple(cursor.fetchone() or ())
+def _held_ones(walk: _Walk) -> None:
+    """Try the stretches again that have rows left, from the last to the first: rows refer to earlier ones mostly."""
+    held, walk.held = walk.held, []
+    for after, until, _rows in reversed(held):
+        with _batch(walk) as cursor:
+            met, deleted = delete_stretch(cursor, walk.target, walk.part, after, until)
+        _note(walk, deleted)
+        _hold(walk, met - deleted, (after, until))
+    walk.held.reverse()
 
 
-def _delete_stretch(cursor: Any, walk: _Walk, after: Place, until: Place) -> tuple[int, int]:
-    """Delete the old rows of a stretch that nobody holds; how many it had, and how many of them are gone."""
-    cursor.execute(sql.SQL(_DELETE_STRETCH).format(
-        table=_table(walk.part), stretch=_stretch(walk.part, after, until), old=_old(walk.target)))
-    met, deleted = cursor.fetchone()
-    return met, deleted
-
-
-def _delete_next(cursor: Any, walk: _Walk, after: str) -> tuple[int, int, str]:
-    """Delete the next old rows that nobody holds; how many were met, how many of them are gone, the last one's moment."""
-    column = sql.Identifier("here", walk.target.rule.column)
-    later = sql.SQL("{} >= {}").format(column, sql.Literal(after)) if after else sql.SQL("true")
-    cursor.execute(sql.SQL(_DELETE_NEXT).format(
-        table=_table(walk.part), column=column, later=later, old=_old(walk.target), size=sql.Literal(walk.size)))
-    met, deleted, last = cursor.fetchone()
-    return met, deleted, last or ""
+def _in_passes(walk: _Walk) -> None:
+    """Delete, as long as any can be, the rows that others of the same table referred to which are gone by now."""
+    before = -1
+    while walk.tally.deleted > before and (walk.part.by_column or walk.held):
+        before = walk.tally.deleted
+        (_by_column if walk.part.by_column else _held_ones)(walk)
 
 
 def _again(walk: _Walk, seconds: float) -> None:
@@ -170,12 +164,7 @@ def _again(walk: _Walk, seconds: float) -> None:
             if left:
                 _by_column(walk)
             return left
-        held, walk.held = walk.held, []
-        for after, until, _rows in held:
-            with _batch(walk) as cursor:
-                met, deleted = _delete_stretch(cursor, walk, after, until)
-            _note(walk, deleted)
-            _hold(walk, met - deleted, (after, until))
+        _held_ones(walk)
         return _held(walk)
 
     patience = walk.run.poll(longest_delay=1.0)
@@ -203,47 +192,6 @@ def _held(walk: _Walk) -> int:
     return sum(rows for _after, _until, rows in walk.held)
 
 
-def _table(part: Part) -> Any:
-    return sql.Identifier(part.schema, part.name)
-
-
-def _old(target: Target) -> Any:
-    return sql.SQL("{} < {}").format(sql.Identifier("here", target.rule.column), sql.Literal(target.cutoff))
-
-
-def _stretch(part: Part, after: Place, until: Place) -> Any:
-    """The condition of a stretch. A literal takes the type of the column that it is compared with."""
-    key = sql.SQL(", ").join(sql.Identifier("here", name) for name in part.key)
-    bounds = [sql.SQL("({}) {} ({})").format(key, sql.SQL(sign), sql.SQL(", ").join(map(sql.Literal, place)))
-              for sign, place in ((">", after), ("<=", until)) if place]
-    return sql.SQL(" AND ").join(bounds) if bounds else sql.SQL("true")
-
-
-# In the ISO style dates come back as they went. A table that was never analyzed would be sorted, again and again, rather
-# than read in the order of an index.
-_SETTINGS = "SET LOCAL datestyle = 'ISO'; SET LOCAL enable_sort = off;"
-_UNTIL = _SETTINGS + """
-SELECT {values} FROM ONLY {table} AS here WHERE {stretch} ORDER BY {order} OFFSET {skipped} LIMIT 1
-"""
-# The place of a row that is locked does not change. One that somebody moved between the look and the lock is not deleted
-# there: it is met again, and stays if it is old no more.
-_DELETE_STRETCH = _SETTINGS + """
-WITH free AS MATERIALIZED (
-    SELECT ctid FROM ONLY {table} AS here WHERE {stretch} AND {old} FOR UPDATE SKIP LOCKED
-), gone AS (
-    DELETE FROM ONLY {table} AS here WHERE ctid = ANY (ARRAY(SELECT ctid FROM free)) AND {old} RETURNING 1
-)
-SELECT (SELECT count(*) FROM ONLY {table} AS here WHERE {stretch} AND {old}), (SELECT count(*) FROM gone)
-"""
-_DELETE_NEXT = _SETTINGS + """
-WITH free AS MATERIALIZED (
-    SELECT ctid, {column} AS moment FROM ONLY {table} AS here WHERE {later} AND {old} ORDER BY {column} LIMIT {size}
-    FOR UPDATE SKIP LOCKED
-), gone AS (
-    DELETE FROM ONLY {table} AS here WHERE ctid = ANY (ARRAY(SELECT ctid FROM free)) AND {old} RETURNING 1
-)
-SELECT (SELECT count(*) FROM free), (SELECT count(*) FROM gone), (SELECT max(moment)::text FROM free)
-"""
 _WAITING = """
 SELECT count(*) FROM (SELECT DISTINCT pid FROM pg_locks WHERE NOT granted AND pid IS NOT NULL) AS waiting
 WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))

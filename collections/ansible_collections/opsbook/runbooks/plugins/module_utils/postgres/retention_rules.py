@@ -11,6 +11,7 @@ from typing import Any
 
 from ..core.durations import parse_duration
 from ..core.errors import Refused
+from ..core.sizes import MEBIBYTE, say_bytes
 
 ATTEMPTED = "delete old rows"
 FLOOR = timedelta(days=1)
@@ -44,15 +45,19 @@ class Brakes:
     """How hard the server may be worked.
 
     :param rows: the most rows that a batch looks at
-    :param lag: seconds that a standby may be behind; 0 leaves that out
+    :param lag: seconds that a standby may be behind, or say nothing of what it was sent; 0 leaves that out
     :param waiting: sessions that may wait for a batch of ours
     :param active: other sessions at work above which none is begun; None for any number
+    :param behind: bytes of WAL that a standby may be behind; 0 leaves that out
+    :param retained: bytes of WAL that a replication slot may keep that nobody is connected to; 0 leaves that out
     """
 
     rows: int = 5000
     lag: float = 30.0
     waiting: int = 0
     active: int | None = None
+    behind: int = 128 * MEBIBYTE
+    retained: int = 1024 * MEBIBYTE
 
 
 @dataclass(frozen=True)
@@ -73,12 +78,22 @@ class Retention:
 class Load:
     """How hard the server works.
 
+    A lag in seconds is what was measured when a standby last got further: it does not grow while one stands still.
+
     :param lag: seconds that the slowest standby is behind
     :param active: sessions of others at work
+    :param behind: bytes of WAL that the farthest standby has not applied yet
+    :param silent: seconds since a standby that has not confirmed all WAL last said anything
+    :param slot: the replication slot that keeps the most WAL of those that nobody is connected to
+    :param retained: how many bytes of WAL it keeps
     """
 
     lag: float
     active: int
+    behind: int = 0
+    silent: float = 0.0
+    slot: str = ""
+    retained: int = 0
 
 
 def retention_of(options: Mapping[str, Any]) -> Retention:
@@ -87,10 +102,13 @@ def retention_of(options: Mapping[str, Any]) -> Retention:
     :raises Refused: for a rule or a limit that makes no sense
     """
     brakes = Brakes(options["batch_size"], parse_duration(options["maximum_replication_lag"]).total_seconds(),
-                    options["maximum_waiting"], options.get("maximum_active"))
-    if brakes.rows < 1 or brakes.waiting < 0 or (brakes.active is not None and brakes.active < 1):
-        raise Refused(ATTEMPTED, "batch_size, maximum_waiting, maximum_active", "a number is too small",
-                      "Give at least one row, no session or more that waits, and one or more at work.")
+                    options["maximum_waiting"], options.get("maximum_active"), options["maximum_replication_lag_bytes"],
+                    options["maximum_retained_bytes"])
+    if brakes.rows < 1 or min(brakes.waiting, brakes.behind, brakes.retained) < 0 or (
+            brakes.active is not None and brakes.active < 1):
+        raise Refused(ATTEMPTED, "batch_size, maximum_waiting, maximum_active, maximum_replication_lag_bytes, "
+                      "maximum_retained_bytes", "a number is too small",
+                      "Give at least one row, no session or more that waits, one or more at work, and no negative bytes.")
     if not 0 <= options["maximum_percent"] <= 100:
         raise Refused(ATTEMPTED, "maximum_percent", f"{options['maximum_percent']:g} is no percentage", "Give 0 to 100.")
     rules = tuple(_rule(given) for given in options["rules"])
@@ -138,6 +156,13 @@ def too_much(load: Load, brakes: Brakes) -> str:
     """Why no batch begins now; empty where one may."""
     if brakes.lag and load.lag > brakes.lag:
         return f"a standby is {load.lag:.0f} s behind, and {brakes.lag:g} s are allowed"
+    if brakes.lag and load.silent > brakes.lag:
+        return f"a standby has said nothing for {load.silent:.0f} s, and {brakes.lag:g} s are allowed"
+    if brakes.behind and load.behind > brakes.behind:
+        return f"a standby is {say_bytes(load.behind)} behind, and {say_bytes(brakes.behind)} are allowed"
+    if brakes.retained and load.retained > brakes.retained:
+        return (f"the replication slot {load.slot}, which nobody is connected to, keeps {say_bytes(load.retained)} of WAL, "
+                f"and {say_bytes(brakes.retained)} are allowed")
     if brakes.active is not None and load.active > brakes.active:
         return f"{load.active} sessions are at work, and {brakes.active} are allowed"
     return ""

@@ -16,18 +16,20 @@ from ..core.errors import Refused
 from .retention_catalog import (
     DETACH_CONCURRENTLY_SINCE,
     TYPES,
+    Heir,
     Node,
     Reference,
     column_of,
     cutoff_of,
     find_tables,
     read_cascades,
-    read_detached,
+    read_heirs,
     read_indexes,
     read_nodes,
     read_references,
     read_triggers,
 )
+from .retention_marks import mark_of, read_marked, why_not_ours
 from .retention_rules import ATTEMPTED, Rule, walk_of
 from .tables import KIND
 
@@ -54,8 +56,6 @@ class Part:
     name: str
     quoted: str
     fate: str
-    comment: str = ""
-    until: str | None = None
     by_column: bool = False
     key: tuple[str, ...] = ()
     countable: bool = True
@@ -76,6 +76,17 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Left:
+    """A table that belongs to what a rule names and is left alone.
+
+    :param named: its name with its schema
+    """
+
+    named: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Target:
     """What a rule names.
 
@@ -84,6 +95,8 @@ class Target:
     :param locks: whether dropping a partition locks the whole table, since that cannot be done beside others' work
     :param triggers: those that a deletion fires
     :param cascades: tables whose rows are deleted or changed too
+    :param heirs: tables that inherit from it, whose rows are left
+    :param left: what else is left alone, or is once it was looked at
     """
 
     rule: Rule
@@ -97,11 +110,18 @@ class Target:
     cascades: tuple[str, ...]
     references: tuple[Reference, ...]
     parts: tuple[Part, ...]
+    heirs: tuple[Heir, ...] = ()
+    left: tuple[Left, ...] = ()
 
     @property
     def named(self) -> str:
         """Its name with its schema."""
         return f"{self.schema}.{self.name}"
+
+    @property
+    def own_references(self) -> tuple[Reference, ...]:
+        """The foreign keys by which its rows refer to each other."""
+        return tuple(one for one in self.references if one.own)
 
 
 @dataclass(frozen=True)
@@ -114,8 +134,8 @@ class Targets:
     place: str
     targets: tuple[Target, ...]
 
-    def resource(self, part: Part) -> str:
-        """A part's name in changes and evidence."""
+    def resource(self, part: Part | Left) -> str:
+        """A table's name in changes and evidence."""
         return f"{KIND}:{self.place}:{part.named}"
 
 
@@ -148,7 +168,7 @@ def _named(names: Sequence[tuple[int, str, str, str, str]], rule: Rule) -> tuple
 
 
 def _target(cursor: Any, table: tuple[int, str, str, str, str], rule: Rule) -> Target:
-    oid, schema, name, quoted, _kind = table
+    oid, schema, name, quoted, sort = table
     column = column_of(cursor, oid, rule.column)
     if column is None or column[1] not in TYPES:
         raise Refused(ATTEMPTED, f"{schema}.{name}.{rule.column}",
@@ -158,30 +178,65 @@ def _target(cursor: Any, table: tuple[int, str, str, str, str], rule: Rule) -> T
     cutoff = cutoff_of(cursor, kind, rule.age.total_seconds())
     nodes = read_nodes(cursor, oid, number, kind, cutoff)
     tables = [node.oid for node in nodes]
-    cascades = read_cascades(cursor, tables)
-    # A partition that is dropped has no rows deleted, so nothing cascades from it: its detaching is refused instead.
-    parts = [_part(node, nodes, whole=node.past and not cascades) for node in nodes if _apart(node, nodes, not cascades)]
-    parts += [_part(node, [node], whole=True) for node in read_detached(cursor, quoted, kind, cutoff)]
+    cascades, references = read_cascades(cursor, tables), tuple(read_references(cursor, tables))
     locks = cursor.connection.server_version < DETACH_CONCURRENTLY_SINCE or any(
         node.default and node.level == 1 for node in nodes)
-    return Target(rule, schema, name, quoted, kind, cutoff, locks, read_triggers(cursor, tables), cascades,
-                  tuple(read_references(cursor, tables)), _with_keys(cursor, parts, rule))
+    # A partition that is dropped has no rows deleted, so nothing cascades from it: its detaching is refused instead.
+    parts, left = _parts_of(nodes, not cascades, locks)
+    found, altered = _detached_parts(read_marked(cursor, quoted, rule.column, kind, cutoff) if sort == "p" else [])
+    # Rows that refer to others of the table are mostly later: their partition goes first, and what was begun before all.
+    turned = parts[::-1] if any(one.own for one in references) else parts
+    parts = sorted([*found, *turned], key=lambda part: (part.fate != DETACHED, part.fate != PENDING))
+    return Target(rule, schema, name, quoted, kind, cutoff, locks, read_triggers(cursor, tables), cascades, references,
+                  _with_keys(cursor, parts, rule), read_heirs(cursor, oid), (*left, *altered))
 
 
-def _apart(node: Node, nodes: Sequence[Node], dropping: bool) -> bool:
-    """Whether a node is a part of its own: what is dropped whole is one, and else each table with rows."""
-    dropped = {one.oid for one in nodes if one.past and dropping}
-    return node.oid in dropped or (node.kind != "p" and node.branch not in dropped)
+def _parts_of(nodes: Sequence[Node], dropping: bool, locks: bool) -> tuple[list[Part], list[Left]]:
+    """What is dropped whole, and each other table with rows; what somebody else has begun to detach is left.
+
+    :param dropping: whether what is past its time is dropped
+    :param locks: whether that locks the table
+    """
+    table, fates = nodes[0].quoted, {}
+    for node in nodes:
+        if node.past and dropping:
+            fates[node.oid] = PENDING if node.pending else ATTACHED
+    foreign = {node.oid for node in nodes if node.pending and not (node.oid in fates and _is_ours(node, table))}
+    parts, left = [], []
+    for node in nodes:
+        if node.oid in foreign:
+            left.append(Left(f"{node.schema}.{node.name}", f"its detaching from {table} was begun, and not in order to drop "
+                             "it by this rule: end it (ALTER TABLE ... DETACH PARTITION ... FINALIZE)"))
+        elif node.oid in fates:
+            below = [one for one in nodes if node.oid in (one.oid, one.branch)]
+            parts.append(_part(node, fates[node.oid], _why_whole(below) or _why_not_beside(nodes, foreign, locks)))
+        elif node.kind != "p" and not {node.branch} & (foreign | set(fates)):
+            parts.append(_part(node, ROWS, _why_not(node)))
+    return parts, left
 
 
-def _part(node: Node, nodes: Sequence[Node], whole: bool) -> Part:
-    fate = ROWS
-    if whole:
-        fate = DETACHED if node.level == 0 else PENDING if node.pending else ATTACHED
-    below = [one for one in nodes if one.oid == node.oid or (whole and one.branch == node.oid)]
+def _is_ours(node: Node, table: str) -> bool:
+    mark = mark_of(node.comment)
+    return mark is not None and (mark.parent, mark.partition, mark.oid) == (table, node.quoted, node.oid)
+
+
+def _detached_parts(found: Sequence[Sequence[Node]]) -> tuple[list[Part], list[Left]]:
+    """What an earlier run detached and did not come to drop; what is not as that run left it stays."""
+    parts, left = [], []
+    for nodes in found:
+        node = nodes[0]
+        altered = why_not_ours(mark_of(node.comment), node.quoted, node.oid, node.version)
+        if altered:
+            left.append(Left(f"{node.schema}.{node.name}", f"{altered}: drop it or attach it again, or take the last line "
+                             "of its comment away"))
+        else:
+            parts.append(_part(node, DETACHED, _why_whole(nodes)))
+    return parts, left
+
+
+def _part(node: Node, fate: str, obstacle: str) -> Part:
     unseen = _why_unseen(node)
-    return Part(node.oid, node.schema, node.name, node.quoted, fate, node.comment, node.until,
-                countable=not unseen, obstacle=unseen or (_why_whole(below) if whole else _why_not(node)))
+    return Part(node.oid, node.schema, node.name, node.quoted, fate, countable=not unseen, obstacle=unseen or obstacle)
 
 
 def _why_unseen(node: Node) -> str:
@@ -198,8 +253,17 @@ def _why_whole(below: Sequence[Node]) -> str:
     """Why a partition cannot be dropped, with what lies below it."""
     if not all(node.owned for node in below):
         return "the role may not drop it: it needs to own the table and the partition"
+    begun = [node.quoted for node in below[1:] if node.pending]
+    if begun:
+        return f"it cannot be dropped: the detaching of {begun[0]} from it was begun"
     held_by = sorted({name for node in below for name in node.held_by})
     return f"it cannot be dropped, since others depend on it: {', '.join(held_by)}" if held_by else ""
+
+
+def _why_not_beside(nodes: Sequence[Node], foreign: set[int], locks: bool) -> str:
+    """Why none can be detached beside the work of others: PostgreSQL detaches one at a time."""
+    begun = [node.quoted for node in nodes if node.oid in foreign and node.level == 1]
+    return f"the detaching of {begun[0]} was begun and has to end before" if begun and not locks else ""
 
 
 def _why_not(node: Node) -> str:

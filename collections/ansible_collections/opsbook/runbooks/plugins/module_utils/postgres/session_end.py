@@ -57,8 +57,8 @@ class Rules:
 class Candidate:
     """A client's session.
 
-    :param started: when it began, which with the pid tells it from any other
-    :param since: when it came into its state; None where the role may not see that
+    :param started: when it began, which with the pid tells it from any other; None where the role may not see that
+    :param since: when it came into its state; None where the role may not see that, or the server does not keep it
     :param seconds: how long ago that was
     :param superuser: whether its role is a superuser
     :param maintains: whether it vacuums, analyzes, builds an index or the like at this moment
@@ -80,6 +80,11 @@ class Candidate:
     def named(self) -> str:
         """The session as messages and plans name it."""
         return name_session(self.pid, self.user, self.database, self.application, self.client)
+
+    @property
+    def hidden(self) -> bool:
+        """Whether the role may not see its state."""
+        return self.started is None
 
 
 def rules_of(options: Mapping[str, Any]) -> Rules:
@@ -106,7 +111,7 @@ def end_sessions(connect: Connect, run: Run, place: str, rules: Rules) -> Operat
         plan=lambda collected: plan_end(collected, place, rules, run.limits),
         apply=lambda change: apply_end(connect, run, change),
         # On one connection at a time: where this is needed, there are none to spare.
-        in_turn=lambda change: 0,
+        in_turn=_oldest_first,
         verify=lambda collected, plan: verify_end(connect, run, plan),
     )
 
@@ -119,14 +124,17 @@ def collect_candidates(connect: Connect, run: Run, place: str) -> Collected[tupl
     with opened(connect, "read the sessions of PostgreSQL", f"postgres:{place}") as cursor:
         cursor.execute(_statement(_CANDIDATES))
         seen = tuple(Candidate(*row) for row in cursor.fetchall())
-    hidden = sum(session.since is None for session in seen)
+    hidden = sum(session.hidden for session in seen)
     gap = Gap(f"postgres:{place} sessions of other roles", f"the state of {hidden} sessions may not be seen: the role lacks "
               "pg_read_all_stats, which is part of pg_monitor")
     return Collected(seen, run.now(), Coverage((f"postgres:{place} sessions",), (gap,) if hidden else ()))
 
 
 def plan_end(collected: Collected[tuple[Candidate, ...]], place: str, rules: Rules, limits: Limits) -> Plan:
-    """Decide which sessions end. One that the rules name and something protects stays, with that as its reason."""
+    """Decide which sessions end. One that the rules name and something protects stays, with that as its reason.
+
+    Where more are past their time than may end, those end that have been for longest: where it presses, some help.
+    """
     changes, kept = [], []
     for session in collected.state:
         if not _meant(session, rules):
@@ -137,13 +145,24 @@ def plan_end(collected: Collected[tuple[Candidate, ...]], place: str, rules: Rul
             kept.append(Kept(resource, f"{session.named}: {reason}"))
         elif _too_long(session, rules):
             changes.append(_ending(session, resource))
-    return one_step(changes, kept, len(collected.state), "sessions")
+    changes.sort(key=_oldest_first)
+    most = limits.left(len(collected.state))
+    kept += [Kept(change.resource, f"{change.handle['session'].named}: more than max_affected ({limits.max_affected})")
+             for change in changes[most:]]
+    return one_step(changes[:most], kept, len(collected.state), "sessions")
+
+
+def _oldest_first(change: Change) -> tuple[str, int]:
+    session: Candidate = change.handle["session"]
+    return str(session.since), session.pid
 
 
 def why_kept(session: Candidate, limits: Limits) -> str:
     """Why a session is never ended; empty where nothing speaks for it."""
-    if session.since is None:
+    if session.hidden:
         return "its state may not be seen"
+    if session.since is None:
+        return "the server does not keep its state (its track_activities is off)"
     if session.superuser:
         return "its role is a superuser"
     if session.application == APPLICATION:

@@ -156,12 +156,14 @@ def _read(
     if version >= RESETS_SINCE:
         cursor.execute(sql.SQL(_INFO).format(info=sql.Identifier(schema, "pg_stat_statements_info")))
         since, dropped = cursor.fetchone()
+    # Values as literals: beside parameters, a percent sign in the name of the schema would stand for one more.
     parts = {"statements": sql.Identifier(schema, "pg_stat_statements"), "order": sql.Identifier(ORDERS[choice.order_by]),
-             "nested": sql.SQL("NOT toplevel" if version >= RESETS_SINCE else "false")}
-    values = {"mean_ms": choice.mean_ms, "calls": choice.calls, "limit": choice.limit, "length": READ_LENGTH}
-    cursor.execute(sql.SQL(_TOTALS).format(**parts), values)
+             "nested": sql.SQL("NOT toplevel" if version >= RESETS_SINCE else "false"),
+             "mean_ms": sql.Literal(choice.mean_ms), "calls": sql.Literal(choice.calls), "limit": sql.Literal(choice.limit),
+             "length": sql.Literal(READ_LENGTH)}
+    cursor.execute(sql.SQL(_TOTALS).format(**parts))
     counted, matching, hidden, total = cursor.fetchone()
-    cursor.execute(sql.SQL(_STATEMENTS).format(**parts), values)
+    cursor.execute(sql.SQL(_STATEMENTS).format(**parts))
     statements = tuple(_statement(row, total) for row in cursor.fetchall())
     return Statements(place, statements, counted, matching, round(total, 3), since, dropped), hidden
 
@@ -208,16 +210,16 @@ SELECT to_char(stats_reset AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'
 
 # Others' statements have no queryid where the role may not see them; their numbers it may.
 _TOTALS = """
-SELECT count(*), count(*) FILTER (WHERE mean_exec_time >= %(mean_ms)s AND calls >= %(calls)s),
+SELECT count(*), count(*) FILTER (WHERE mean_exec_time >= {mean_ms} AND calls >= {calls}),
        count(*) FILTER (WHERE queryid IS NULL), coalesce(sum(total_exec_time) FILTER (WHERE NOT ({nested})), 0)::float8
 FROM {statements} WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 
 _STATEMENTS = """
-SELECT queryid::text, left(query, %(length)s), coalesce(rolname, userid::text)::text, {nested}, calls, mean_exec_time,
+SELECT queryid::text, left(query, {length}), coalesce(rolname, userid::text)::text, {nested}, calls, mean_exec_time,
        max_exec_time, total_exec_time, rows, shared_blks_hit, shared_blks_read, temp_blks_read + temp_blks_written
 FROM {statements} LEFT JOIN pg_roles ON pg_roles.oid = userid
 WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND mean_exec_time >= %(mean_ms)s AND calls >= %(calls)s
-ORDER BY {order} DESC, queryid, userid LIMIT %(limit)s
+      AND mean_exec_time >= {mean_ms} AND calls >= {calls}
+ORDER BY {order} DESC, queryid, userid LIMIT {limit}
 """

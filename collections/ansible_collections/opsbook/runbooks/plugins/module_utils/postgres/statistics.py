@@ -19,7 +19,8 @@ from ..core.run import Run
 from .bloat import index_bloat, table_bloat
 from .connection import Connect, opened
 from .foreign_keys import collect_foreign_keys
-from .indexes import Index, collect_indexes
+from .indexes import Index, collect_indexes, unreadable
+from .relations import WHY_LOCKED
 from .replication import collect_replication, collect_slots
 from .sessions import collect_sessions
 from .statistics_state import KIND, Age, Bloats, Cache, Counter, Size, Sizes, Statistics, Transactions
@@ -54,9 +55,9 @@ class _Look:
     def resource(self) -> str:
         return f"{KIND}:{self.place}"
 
-    def rows(self, statement: str, values: Mapping[str, Any] | None = None) -> Sequence[Any]:
+    def rows(self, statement: str) -> Sequence[Any]:
         with opened(self.connect, "read the statistics of PostgreSQL", self.resource) as cursor:
-            cursor.execute(statement, values)
+            cursor.execute(statement)
             return list(cursor.fetchall())
 
     def covered(self, section: str) -> Coverage:
@@ -103,8 +104,14 @@ def _cache(look: _Look) -> Answer:
 
 def _sizes(look: _Look) -> Answer:
     (total,) = look.rows("SELECT pg_database_size(current_database())")[0]
-    tables = tuple(Size(*row) for row in look.rows(_SIZES, {"limit": look.wishes.limit}))
-    return Sizes(total, tables), look.covered("sizes")
+    seen = collect_tables(look.connect, look.run, look.place, ["*"]).state.tables
+    tables = [table for table in sorted(seen, key=lambda table: (-table.whole, table.schema, table.name))
+              if not table.partitioned][:look.wishes.limit]
+    sizes = tuple(Size(table.schema, table.name, table.whole, table.size - table.toast, table.indexes, table.toast)
+                  for table in tables)
+    old = tuple(Gap(f"{look.resource} size of {table.named}", f"as it was last counted: {WHY_LOCKED}")
+                for table in tables if table.locked)
+    return Sizes(total, sizes), Coverage((f"{look.resource} sizes",), (), old)
 
 
 def _tables(look: _Look) -> Answer:
@@ -119,11 +126,12 @@ def _wraparound(look: _Look) -> Answer:
 
 
 def _indexes(look: _Look) -> Answer:
-    return collect_indexes(look.connect, look.run, look.place, ["*"]).state, look.covered("indexes")
+    seen = collect_indexes(look.connect, look.run, look.place, ["*"]).state
+    return seen, Coverage((f"{look.resource} indexes",), unreadable(seen, seen.indexes))
 
 
 def _foreign_keys(look: _Look) -> Answer:
-    return collect_foreign_keys(look.connect, look.resource), look.covered("foreign keys")
+    return collect_foreign_keys(look.connect, look.resource)
 
 
 def _transactions(look: _Look) -> Answer:
@@ -173,17 +181,6 @@ FROM (SELECT greatest(pg_stat_database.stats_reset, pg_stat_bgwriter.stats_reset
 """
 
 _CACHE = "SELECT blks_hit, blks_read FROM pg_stat_database WHERE datname = current_database()"
-
-_SIZES = """
-SELECT nspname::text, relname::text, total, total - indexes - toast, indexes, toast
-FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-CROSS JOIN LATERAL (
-    SELECT pg_total_relation_size(pg_class.oid) AS total, pg_indexes_size(pg_class.oid) AS indexes,
-           coalesce(pg_total_relation_size(nullif(reltoastrelid, 0)), 0) AS toast) AS sizes
-WHERE relkind IN ('r', 'm') AND relpersistence <> 't' AND nspname NOT IN ('pg_catalog', 'information_schema')
-  AND total IS NOT NULL
-ORDER BY total DESC, 1, 2 LIMIT %(limit)s
-"""
 
 _AGES = """
 SELECT datname::text, age(datfrozenxid), current_setting('autovacuum_freeze_max_age')::bigint, mxid_age(datminmxid),

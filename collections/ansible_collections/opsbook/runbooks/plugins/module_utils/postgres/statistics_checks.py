@@ -16,7 +16,7 @@ from . import session_health
 from .indexes import Index, Indexes, duplicates, invalid
 from .replication import Following, Slot, Standby
 from .statistics_state import Age, Cache, Statistics
-from .table_upkeep import Need, why_needed
+from .table_upkeep import UNCOUNTED, Need, why_needed
 
 FEW_BLOCKS = 10_000
 """Fewer blocks asked for tell nothing of a cache: it has to fill first."""
@@ -115,9 +115,12 @@ def _dead_rows(seen: Statistics, limits: Limits) -> list[Evidence]:
     if seen.tables is None:
         return []
     expected = f"at most {limits.dead.rows - 1:,} rows, or less than {limits.dead.percent:g} %"
-    worn = {seen.tables.resource(table): why_needed(table, limits.dead) for table in seen.tables.tables}
+    lost = [table for table in seen.tables.tables if table.uncounted]
+    counted = [table for table in seen.tables.tables if not table.uncounted]
+    worn = {seen.tables.resource(table): why_needed(table, limits.dead) for table in counted}
     found = {resource: why for resource, why in worn.items() if why}
-    return _each("dead rows", seen.resource, expected, found, f"{len(worn)} tables")
+    return [*(_each("dead rows", seen.resource, expected, found, f"{len(worn)} tables") if counted or not lost else []),
+            *(Evidence("dead rows", seen.tables.resource(table), expected, UNCOUNTED, None) for table in lost)]
 
 
 def _bloat(seen: Statistics, limits: Limits) -> list[Evidence]:

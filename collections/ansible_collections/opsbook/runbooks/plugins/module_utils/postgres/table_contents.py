@@ -27,6 +27,8 @@ class Relation:
 
     :param rows: whether it has rows of its own that go into a dump
     :param why_unreadable: why the role cannot dump it; empty where it can
+    :param extension: the extension that it belongs to and that lets it be dumped; empty for an ordinary one
+    :param condition: which of its rows are dumped then, as a clause of SQL; empty for all
     """
 
     oid: int
@@ -34,6 +36,8 @@ class Relation:
     name: str
     rows: bool
     why_unreadable: str = ""
+    extension: str = ""
+    condition: str = ""
 
     @property
     def named(self) -> str:
@@ -64,7 +68,7 @@ class Contents:
 
 
 def read_relations(cursor: Any) -> tuple[Relation, ...]:
-    """The tables and sequences that a dump of the database holds, without those of extensions."""
+    """The tables and sequences whose contents a dump of the database holds, of extensions those that are settings."""
     cursor.execute(_RELATIONS)
     return tuple(Relation(*row) for row in cursor.fetchall())
 
@@ -94,13 +98,13 @@ def hold(cursor: Any, relations: Iterable[Relation]) -> None:
 def read_contents(
     cursor: Any, run: Run, relations: Sequence[Relation], checksums: bool
 ) -> tuple[Contents, ...]:
-    """Count the rows of each table.
+    """Count the rows of each table that is no extension's.
 
     :raises Stopped: when nothing may go on
     """
     found = []
     for one in relations:
-        if one.rows:
+        if one.rows and not one.extension:
             run.may_change()
             table = sql.Identifier(one.schema, one.name)
             cursor.execute(sql.SQL(_CHECKSUM if checksums else _COUNT).format(table))
@@ -147,10 +151,14 @@ SELECT pg_class.oid::bigint, nspname::text, relname::text,
             WHEN relkind <> 'S' AND NOT has_table_privilege(pg_class.oid, 'SELECT') THEN 'no SELECT on it'
             WHEN relkind <> 'S' AND row_security_active(pg_class.oid)
                  THEN 'row-level security hides rows of it, which only BYPASSRLS or its owner is spared'
-            ELSE '' END
+            ELSE '' END,
+       coalesce(extname::text, ''), coalesce(condition, '')
 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+LEFT JOIN (SELECT extname, unnest(extconfig) AS config, unnest(extcondition) AS condition FROM pg_extension) AS extension
+  ON config = pg_class.oid
 WHERE relkind IN ('r', 'p', 'S') AND relpersistence <> 't' AND nspname !~ '^pg_' AND nspname <> 'information_schema'
-  AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e')
+  AND (extname IS NOT NULL OR NOT EXISTS (
+    SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e'))
 ORDER BY nspname, relname
 """
 _BEGIN = """

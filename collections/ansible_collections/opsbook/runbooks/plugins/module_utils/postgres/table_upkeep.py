@@ -5,6 +5,10 @@
 The seeds vacuum and analyze everything, need or not. PostgreSQL skips a table that the role has no right to with a mere
 warning and reports success: here such tables are gaps, and what was done is verified by the server's own counts. Both run
 outside of a transaction, side by side, the biggest tables first so that the last one to end is a small one.
+
+A crash, a failover and pg_stat_reset empty the server's counts, and autovacuum then waits for what is counted anew. A table
+that nothing is known of is worked on, which gives its counts back: ANALYZE reads a sample, and VACUUM leaves out the pages
+that are visible to all.
 """
 
 from __future__ import annotations
@@ -23,7 +27,9 @@ from ..core.operation import Operation, Outcome
 from ..core.run import Run
 from .connection import Connect, outside_transaction, sql
 from .errors import explaining
-from .tables import Table, Tables, collect_tables, no_right
+from .tables import Table, Tables, collect_tables, no_right, refuse_standby
+
+UNCOUNTED = "the server's counts of it are lost, as after a crash, a failover or a reset"
 
 REPORT_SECONDS = 15.0
 """How long the server may take to count what was done: statistics are reported with a delay."""
@@ -86,8 +92,12 @@ def keep_up(connect: Connect, run: Run, place: str, wanted: Sequence[str], need:
 
 
 def collect_upkeep(connect: Connect, run: Run, place: str, wanted: Sequence[str], need: Need) -> Collected[Tables]:
-    """Read the tables; one that needs work and that the role has no right to is a gap."""
+    """Read the tables; one that needs work and that the role has no right to is a gap.
+
+    :raises Refused: on a standby
+    """
     seen = collect_tables(connect, run, place, wanted)
+    refuse_standby(place, seen.state.in_recovery, f"{need.verb} tables")
     denied = tuple(Gap(seen.state.resource(table), no_right(need.verb)) for table in seen.state.tables
                    if not table.maintainable and why_needed(table, need))
     return Collected(seen.state, seen.now, merge_coverage([seen.coverage, Coverage((), denied)]))
@@ -118,6 +128,8 @@ def why_needed(table: Table, need: Need) -> str:
 
 def _why_analyze(table: Table, need: Need) -> str:
     # Autovacuum never analyzes a partitioned table, and the server counts no changes of it.
+    if table.uncounted:
+        return UNCOUNTED
     if table.analyzed is None and (table.live or table.partitioned):
         return "never analyzed"
     return "" if table.partitioned else _part(table.changed, table.live, need, "changed")
@@ -128,6 +140,8 @@ def _why_vacuum(table: Table, need: Need) -> str:
         return ""
     if need.frozen_age and table.frozen_age >= need.frozen_age:
         return f"its oldest row is {table.frozen_age:,} transactions old"
+    if table.uncounted:
+        return UNCOUNTED
     return _part(table.dead, table.live + table.dead, need, "dead")
 
 
@@ -183,11 +197,12 @@ def verify_upkeep(
 ) -> list[Evidence]:
     """Read the tables again: each that was worked on has a later date, and no more dead rows than before."""
     planned = {change.resource: change.handle["table"] for change in plan.changes}
+    names = [table.named for table in planned.values()]
     if not planned:
         return []
 
     def look() -> dict[str, Table]:
-        seen = collect_tables(connect, run, place, ["*"]).state
+        seen = collect_tables(connect, run, place, names).state
         return {seen.resource(table): table for table in seen.tables}
 
     patience = run.poll(first_delay=0.1, longest_delay=1.0)
