@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -265,7 +266,12 @@ def hold_up(postgres: Postgres, table: str) -> None:
     holder.cursor().execute(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
     waited = ("SELECT 1 FROM pg_stat_activity WHERE usename = 'operator' AND wait_event_type = 'Lock' "
               "AND clock_timestamp() - query_start > interval '1.3 s'")
-    threading.Thread(target=lambda: (eventually(lambda: postgres.execute(waited)), holder.close()), daemon=True).start()
+
+    def release() -> None:
+        with closing(holder):
+            eventually(lambda: postgres.execute(waited), 5)
+
+    threading.Thread(target=release, daemon=True).start()
 
 
 def test_triggers_are_said_and_fire(postgres: Postgres, make: Make, do: Do) -> None:
@@ -377,8 +383,25 @@ def test_old_rows_that_only_old_rows_refer_to_go(
     assert result["evidence"][0]["actual"]["batches"] < 60
 
 
+@pytest.mark.parametrize("index", [None, "(at)"])
+def test_it_is_gone_through_again_as_long_as_more_can_go(
+    postgres: Postgres, make: Make, do: Do, index: str | None
+) -> None:
+    # To and fro: with each row that goes at one end one more can at the other.
+    make("comments", "ALTER TABLE comments ADD parent int REFERENCES comments", "CREATE INDEX ON comments (parent)",
+         "UPDATE comments SET at = now() - interval '200 days' + id * interval '1 second' WHERE id % 4 = 0",
+         "UPDATE comments SET parent = 6004 - id WHERE id % 4 = 0 AND id BETWEEN 8 AND 120",
+         "UPDATE comments SET parent = 6008 - id WHERE id % 4 = 0 AND id BETWEEN 5884 AND 5996",
+         *([f"CREATE INDEX ON comments {index}"] if index else []))
+    result = do("comments", batch_size=200, lock_timeout=1)
+
+    assert not result.get("failed"), result["msg"]
+    assert rows(postgres, "comments") == (ROWS - OLD, 0)
+
+
 def test_old_rows_that_rows_which_stay_refer_to_are_said_as_what_they_are(postgres: Postgres, make: Make, do: Do) -> None:
-    make("comments", "ALTER TABLE comments ADD parent int REFERENCES comments", "UPDATE comments SET parent = 4 WHERE id = 3")
+    make("comments", "ALTER TABLE comments ADD parent int REFERENCES comments",
+         "UPDATE comments SET parent = 4 WHERE id = 3")
     result = do("comments")
 
     assert result["failed"]

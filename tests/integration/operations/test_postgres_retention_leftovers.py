@@ -22,7 +22,7 @@ LOCK = "BEGIN; LOCK TABLE ONLY events IN SHARE UPDATE EXCLUSIVE MODE"
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with running_postgres(tmp_path_factory.mktemp("postgres")) as server:
+    with running_postgres(tmp_path_factory.mktemp("postgres"), log_statement="all") as server:
         server.execute("CREATE ROLE owner", "CREATE ROLE operator LOGIN IN ROLE owner")
         yield server
 
@@ -87,9 +87,11 @@ def test_where_the_lock_is_not_to_be_had_nothing_is_marked(postgres: Postgres, d
     postgres.execute("COMMENT ON TABLE y2020 IS 'of the old site'")
     holder = postgres.connect()
     holder.cursor().execute(LOCK)
+    before = len(postgres.log)
     result = do()
     holder.close()
 
+    assert "COMMENT ON" not in postgres.log[before:]
     assert result["failed"]
     assert result["changed"] is False
     assert "lock timeout" in result["failed_resources"][0]["reason"]
@@ -224,12 +226,29 @@ def test_what_somebody_else_began_to_detach_is_kept_and_the_others_wait_for_that
     assert tables(postgres) == {"rest", "y2019"}
 
 
-@pytest.mark.parametrize("written", [
-    "opsbook retention: partition of public.events until never",
-    'opsbook retention: {"partition of": "public.events"}\nmine',
-    'opsbook retention: {"partition of": "public.events", "partition": 1, "oid": 1, "detached as": "x"}',
+def test_what_was_begun_is_finished_before_another_is_begun_with(postgres: Postgres, do: Do) -> None:
+    reader = postgres.connect()
+    reader.cursor().execute("BEGIN; SELECT FROM events")
+    first = do(protected=["public.y2019"])
+    reader.close()
+    longer, second = do(older_than="9000d"), do()
+
+    assert "Its detaching was begun" in first["failed_resources"][0]["reason"]
+    assert longer["changed"] is False
+    assert "was begun, and not in order to drop it by this rule" in kept(longer)["public.y2020"]
+    assert not second.get("failed"), second["msg"]
+    assert tables(postgres) == {"rest"}
+
+
+@pytest.mark.parametrize(("written", "named"), [
+    ("opsbook retention: partition of public.events until never", set()),
+    ('opsbook retention: {"partition of": "public.events"}\nmine', set()),
+    ('opsbook retention: {"partition of": "public.other", "partition": 1, "oid": 1, "detached as": "x"}', set()),
+    ('opsbook retention: {"partition of": "public.events", "partition": 1, "oid": 1, "detached as": "x"}', {"public.alike"}),
 ])
-def test_a_comment_that_somebody_wrote_is_no_obstacle(postgres: Postgres, do: Do, written: str) -> None:
+def test_a_comment_that_somebody_wrote_is_no_obstacle(
+    postgres: Postgres, do: Do, written: str, named: set[str]
+) -> None:
     postgres.execute("CREATE TABLE bystander (id int)", "CREATE TABLE alike (id int, at timestamptz)",
                      "INSERT INTO alike VALUES (1, '2019-06-01')",
                      *(f"ALTER TABLE {name} OWNER TO owner" for name in ("bystander", "alike")),
@@ -237,6 +256,7 @@ def test_a_comment_that_somebody_wrote_is_no_obstacle(postgres: Postgres, do: Do
     result = do()
 
     assert not result.get("failed"), result["msg"]
+    assert set(kept(result)) == named | {"public.rest"}
     assert tables(postgres) == {"rest", "bystander", "alike"}
 
 

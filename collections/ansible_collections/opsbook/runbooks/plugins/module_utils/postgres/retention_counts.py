@@ -159,7 +159,7 @@ def _why_held(connect: Connect, run: Run, target: Target, reference: Reference, 
 def _referring(target: Target, reference: Reference, before: Sequence[Target]) -> Any:
     """Whether rows that stay refer to old ones; neither those stay that go before, nor the table's own that are old."""
     gone = [sql.SQL("(theirs.{} < {}) IS TRUE").format(sql.Identifier(one.rule.column), sql.Literal(one.cutoff))
-            for one in (*before, target) if _goes(one, target, reference)]
+            for one in (*before, target) if _goes(one, reference)]
     return sql.SQL(_REFERRING).format(
         theirs=sql.Identifier(reference.schema, reference.name), ours=sql.Identifier(target.schema, target.name),
         columns=sql.SQL(", ").join(sql.Identifier("theirs", name) for name in reference.columns),
@@ -168,10 +168,9 @@ def _referring(target: Target, reference: Reference, before: Sequence[Target]) -
         gone=gone[0] if gone else sql.SQL("false"))
 
 
-def _goes(one: Target, target: Target, reference: Reference) -> bool:
+def _goes(one: Target, reference: Reference) -> bool:
     """Whether a target has the rule by which old rows of the table that refers go."""
-    return (one is target and reference.own) or (one.schema, one.name) == (reference.schema, reference.name) or (
-        reference.oid in {part.oid for part in one.parts})
+    return (one.schema, one.name) == (reference.schema, reference.name) or reference.oid in {part.oid for part in one.parts}
 
 
 _COUNT = "SELECT count(*), count(*) FILTER (WHERE {column} < {cutoff}) FROM {rows}"

@@ -186,7 +186,7 @@ def _target(cursor: Any, table: tuple[int, str, str, str, str], rule: Rule) -> T
     found, altered = _detached_parts(read_marked(cursor, quoted, rule.column, kind, cutoff) if sort == "p" else [])
     # Rows that refer to others of the table are mostly later: their partition goes first, and what was begun before all.
     turned = parts[::-1] if any(one.own for one in references) else parts
-    parts = sorted([*found, *turned], key=lambda part: (part.fate != DETACHED, part.fate != PENDING))
+    parts = sorted([*found, *turned], key=lambda part: part.fate not in (DETACHED, PENDING))
     return Target(rule, schema, name, quoted, kind, cutoff, locks, read_triggers(cursor, tables), cascades, references,
                   _with_keys(cursor, parts, rule), read_heirs(cursor, oid), (*left, *altered))
 
