@@ -21,8 +21,8 @@ description:
   - Of a table that is partitioned by ranges of the rule's column, partitions that end before what is kept begins are
     dropped as a whole. Old rows of the others, and of the default partition, are deleted.
   - Of a table that refers to itself, as answers to what they answer, a batch leaves out the rows that others outside of it
-    refer to, and the table is gone through again as long as more can go. Old rows that rows which are not old refer to keep
-    the table from being worked on.
+    refer to, and the table is gone through again as long as more can go. Rows that refer to each other in a circle go only
+    within one batch. A row that is not old and refers to an old one keeps the table from being worked on.
   - A deletion gives no space back to the file system, and that of its rows is free for new ones only after a vacuum. A
     dropped partition's space is given back.
 options:
