@@ -106,7 +106,7 @@ def _fill(database: Database) -> None:
 def _retention(database: Database) -> Cost:
     rule = {"table": "events", "column": "created_at", "older_than": "90d"}
     return database.play(database.task("postgres_retention", login_db="bench", rules=[rule], maximum_percent=60,
-                                       statement_timeout=120, wait_timeout=1200))
+                                       wait_timeout=1200))
 
 
 def _delete(database: Database) -> Cost:
