@@ -17,14 +17,15 @@ from typing import Any
 
 from ..core.change import Change, Kept, Plan, no_undo, one_step
 from ..core.coverage import Collected, Coverage, Gap, merge_coverage
-from ..core.errors import OperationError, Refused
+from ..core.errors import Refused
 from ..core.evidence import Evidence
 from ..core.limits import Limits
 from ..core.operation import Operation, Outcome
 from ..core.run import Run
 from ..core.sizes import say_bytes
 from .bloat import MEASURED, Bloat, Key, table_bloat
-from .connection import Connect, outside_transaction, sql
+from .connection import Connect, outside_transaction
+from .table_upkeep import maintain
 from .tables import Table, Tables, collect_tables, no_right, refuse_standby
 
 WILD = frozenset("*?[")
@@ -134,11 +135,7 @@ def apply_rewrite(connect: Connect, run: Run, change: Change) -> Outcome:
     table: Table = change.handle["table"]
     left = run.deadline - run.clock.monotonic()
     with outside_transaction(connect, left, "write a table anew", table.named) as cursor:
-        cursor.execute(sql.SQL("VACUUM (FULL) {}").format(sql.Identifier(table.schema, table.name)))
-        skipped = [notice.strip() for notice in cursor.connection.notices if notice.startswith("WARNING")]
-    if skipped:
-        raise OperationError("write a table anew", table.named, "; ".join(skipped),
-                             "PostgreSQL skipped it: see the role's rights.")
+        maintain(cursor, "VACUUM (FULL) {}", table, "write a table anew")
     return Outcome(change.resource)
 
 

@@ -157,7 +157,7 @@ def apply_biggest_first(connect: Connect, run: Run, changes: Sequence[Change]) -
                 _take_turns(cursor, run, waiting, done)
 
     lanes = run.each(work_off, range(min(run.workers, len(changes))))
-    if any(change.action in _STATEMENTS_ALONE and isinstance(done.get(change.resource), Outcome) for change in changes):
+    if any(change.action in _WITHOUT_DATABASE and isinstance(done.get(change.resource), Outcome) for change in changes):
         _update_database(connect, run)
     closed = next((lane.error for lane in lanes if lane.error), None)
     return [done.get(change.resource) or closed or _not_begun(change) for change in changes]
@@ -183,17 +183,24 @@ def apply_upkeep(cursor: Any, change: Change) -> Outcome:
     :param cursor: outside of a transaction
     :raises OperationError: when it is refused, or skipped by the server with a warning
     """
-    table: Table = change.handle["table"]
+    leaves_out = cursor.connection.server_version >= SKIPS_DATABASE_SINCE
+    statement = (_WITHOUT_DATABASE if leaves_out else {}).get(change.action) or _STATEMENTS[change.action]
+    maintain(cursor, statement, change.handle["table"], f"{change.action} a table")
+    return Outcome(change.resource)
+
+
+def maintain(cursor: Any, statement: str, table: Table, attempted: str) -> None:
+    """Carry out one statement of upkeep on a table.
+
+    :param statement: with `{}` for the table's name
+    :raises OperationError: when it is refused, or skipped by the server with a warning
+    """
     del cursor.connection.notices[:]
-    with explaining(f"{change.action} a table", table.named):
-        alone = cursor.connection.server_version >= SKIPS_DATABASE_SINCE
-        statement = (_STATEMENTS_ALONE if alone else {}).get(change.action) or _STATEMENTS[change.action]
+    with explaining(attempted, table.named):
         cursor.execute(sql.SQL(statement).format(sql.Identifier(table.schema, table.name)))
     skipped = [notice.strip() for notice in cursor.connection.notices if notice.startswith("WARNING")]
     if skipped:
-        raise OperationError(f"{change.action} a table", table.named, "; ".join(skipped),
-                             "PostgreSQL skipped it: see the role's rights.")
-    return Outcome(change.resource)
+        raise OperationError(attempted, table.named, "; ".join(skipped), "PostgreSQL skipped it: see the role's rights.")
 
 
 def _update_database(connect: Connect, run: Run) -> None:
@@ -260,7 +267,7 @@ def _not_begun(change: Change) -> OperationError:
 
 SKIPS_DATABASE_SINCE = 160000
 """The version that first let a vacuum leave out what it notes of the whole database, for which vacuums wait in line."""
-_STATEMENTS_ALONE = {
+_WITHOUT_DATABASE = {
     "vacuum": "VACUUM (SKIP_DATABASE_STATS) {}", "vacuum_analyze": "VACUUM (SKIP_DATABASE_STATS, ANALYZE) {}",
 }
 _STATEMENTS = {"vacuum": "VACUUM {}", "vacuum_analyze": "VACUUM (ANALYZE) {}", "analyze": "ANALYZE {}"}
