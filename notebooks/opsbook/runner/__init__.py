@@ -1,0 +1,1 @@
+"""Running an investigation and keeping its record."""
