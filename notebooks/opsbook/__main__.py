@@ -1,27 +1,26 @@
-"""`python -m opsbook`: records of runs, and the documentation that is generated from the tree."""
+"""`python -m opsbook`: investigations, records of runs, and the documentation that is generated from the tree."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
+from collections.abc import Callable
 
 from opsbook import documentation, records
+
+COMMANDS = (records, documentation)
+"""Each has `add_command(commands)`: adds its subcommand, whose `run(options)` returns the exit status."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Carry out one command and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m opsbook", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    listed = commands.add_parser("records", help="list the records of runs, or seal those of runs that were killed")
-    listed.add_argument("action", nargs="?", choices=["list", "seal"], default="list")
-    listed.add_argument("--record-dir", type=Path, default=Path("records"), help="where records are kept")
-    docs = commands.add_parser("docs", help="generate the procedure catalogue and the plugin reference")
-    docs.add_argument("--check", action="store_true", help="write nothing; fail where a page is not up to date")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add_command(commands)
     options = parser.parse_args(arguments)
-    if options.command == "records":
-        return records.run(options.action, options.record_dir)
-    return documentation.run(options.check)
+    run: Callable[[argparse.Namespace], int] = options.run
+    return run(options)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.orphans import (
     is_running,
@@ -11,6 +13,18 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.orphans 
     unsealed,
 )
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.record import RECORD
+
+
+def add_command(commands: Any) -> None:
+    """Add `records`."""
+    listed = commands.add_parser("records", help="list the records of runs, or seal those of runs that were killed")
+    listed.add_argument("action", nargs="?", choices=["list", "seal"], default="list")
+    listed.add_argument("--record-dir", type=Path, default=Path("records"), help="where records are kept")
+    listed.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    return run(options.action, options.record_dir)
 
 
 def run(action: str, folder: Path) -> int:

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What an investigation found, as plain data: a verdict, ranked suspects, the evidence they rest on, what was not seen.
 
-Standard library only. Attribute names are OpenTelemetry's (https://opentelemetry.io/docs/specs/semconv/), severity numbers are
-OCSF's `severity_id` (https://schema.ocsf.io).
+Standard library only. Attribute names are those of OpenTelemetry (https://opentelemetry.io/docs/specs/semconv/), severities
+the numbers of OCSF (`severity_id`, https://schema.ocsf.io).
 """
 
 from __future__ import annotations
