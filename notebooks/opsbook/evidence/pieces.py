@@ -25,6 +25,11 @@ class Span:
         """How long it is."""
         return self.end - self.start
 
+    def say(self) -> str:
+        """The stretch as a person reads it."""
+        last = f"{self.end:%H:%M}" if self.start.date() == self.end.date() else f"{self.end:%Y-%m-%d %H:%M}"
+        return f"{self.start:%Y-%m-%d %H:%M} to {last} UTC"
+
     def before(self, length: timedelta) -> Span:
         """The stretch of this length that ends where this one begins."""
         return Span(self.start - length, self.start)
