@@ -22,8 +22,15 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.core.durations im
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import OperationError, Refused
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.run import Run
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.findings import Findings
+from opsbook.diagnosis.judging import judge
+from opsbook.diagnosis.notice import notice
+from opsbook.diagnosis.questions import QUESTIONS
+from opsbook.diagnosis.scene import Scene
 from opsbook.diagnosis.service_map import ServiceMap, service_map_of
 from opsbook.diagnosis.verdicts import Judgement
+from opsbook.evidence.caches import cache_component
+from opsbook.evidence.databases import database_component
+from opsbook.evidence.limits import limits_of
 from opsbook.evidence.pieces import Piece, Span
 from opsbook.show.findings import show_findings
 from opsbook.show.tables import show_evidence
@@ -47,6 +54,7 @@ class Case:
     :param span: the window that is looked at
     :param baseline: the stretch before it, which it is compared with
     :param pieces: everything collected so far, by name
+    :param inventory: the inventory that commands have to name; empty for the checkout's own
     """
 
     investigation: str
@@ -60,6 +68,7 @@ class Case:
     pieces: dict[str, Piece[Any]] = field(default_factory=dict, repr=False)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     connect: Connect | None = field(default=None, repr=False)
+    inventory: str = ""
 
     def aws(self) -> Connect:
         """The factory of clients for the system's account.
@@ -76,6 +85,23 @@ class Case:
     def service_map(self) -> ServiceMap:
         """Who calls whom in the system."""
         return service_map_of(self.declared.get("service_map") or ())
+
+    @property
+    def scene(self) -> Scene:
+        """What a judgement needs besides the evidence."""
+        database, cache = database_component(self), cache_component(self)
+        return Scene(
+            self.system, self.service_map, self.span, self.baseline, self.now, limits_of(self.declared),
+            database.name if database else "", cache.name if cache else "",
+            str(self.declared.get("opsbook_environment") or ""), self.inventory)
+
+    def judge(self) -> Judgement:
+        """The answer to the investigation's question, from everything that was kept.
+
+        :raises KeyError: for an investigation whose question nobody has written down (diagnosis/questions.py)
+        """
+        scene = self.scene
+        return judge(scene, QUESTIONS[self.investigation], notice(scene, self.pieces), self.pieces)
 
     def keep(self, *pieces: Piece[Any]) -> None:
         """Take pieces of evidence into the case and show what they cover."""
@@ -140,7 +166,7 @@ def open_case(investigation: str, *, system: str, at: str = "", window: str = "1
     length, before = parse_duration(window), parse_duration(baseline)
     span = Span(end - length, end)
     return Case(investigation, given["question"], system, given["declared"], now, span, span.before(before),
-                secrets=given.get("secrets") or {})
+                secrets=given.get("secrets") or {}, inventory=given.get("inventory") or "")
 
 
 def _given() -> dict[str, Any] | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 COUNT, GAUGE = "count", "gauge"
 
@@ -33,3 +34,20 @@ class Series:
     def within(self, start: datetime, end: datetime) -> tuple[tuple[datetime, float], ...]:
         """The points whose period begins in [start, end)."""
         return tuple(point for point in self.points if start <= point[0] < end)
+
+    def filled(self, start: datetime, end: datetime) -> tuple[tuple[datetime, float], ...]:
+        """The same, with a 0 for each period without a point where that means that none happened.
+
+        Periods begin where the points' do; without any point, at `start`.
+        """
+        known = dict(self.within(start, end))
+        if not self.zero_if_missing:
+            return tuple(known.items())
+        step = timedelta(seconds=self.period)
+        first = self.points[0][0] if self.points else start
+        moment = first + math.ceil((start - first) / step) * step
+        grid = []
+        while moment < end:
+            grid.append((moment, known.get(moment, 0.0)))
+            moment += step
+        return tuple(grid)

@@ -1,1 +1,10 @@
 """What a person sees: tables and plots."""
+
+from __future__ import annotations
+
+from opsbook.show.plots import show_bars as bars
+from opsbook.show.plots import show_lines as lines
+from opsbook.show.tables import show_table as table
+from opsbook.show.views import changes, error_rates, failing_groups, measurements, new_messages
+
+__all__ = ["bars", "changes", "error_rates", "failing_groups", "lines", "measurements", "new_messages", "table"]

@@ -8,14 +8,14 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from html import escape
 from itertools import cycle
 
 from IPython.display import display
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 
 from opsbook.diagnosis.series import Series
@@ -48,12 +48,12 @@ def show_lines(
     axes = figure.subplots()
     # A dash of its own with each colour: the plot is read in black and white too.
     for one, colour, dash in zip(drawn, COLOURS, cycle(DASHES)):
-        axes.plot([moment for moment, value in one.points], [value for moment, value in one.points], dash, color=colour,
+        axes.plot(_days(moment for moment, value in one.points), [value for moment, value in one.points], dash, color=colour,
                   linewidth=1.4, label=cut(_name(one, drawn), 50))
-    axes.axvspan(span.start, span.end, color="#888888", alpha=0.12, label="window")  # type: ignore[arg-type]
+    axes.axvspan(*_days((span.start, span.end)), color="#888888", alpha=0.12, label="window")
     for (name, moment), dash in zip((marks or {}).items(), cycle((":", "-."))):
         if moment is not None:
-            axes.axvline(moment, color="#444444", linestyle=dash, linewidth=1.2, label=cut(name, 50))  # type: ignore[arg-type]
+            axes.axvline(_days([moment])[0], color="#444444", linestyle=dash, linewidth=1.2, label=cut(name, 50))
     if limit is not None:
         axes.axhline(limit, color="#b00020", linewidth=1, linestyle="--", label=f"limit {number(limit)}")
     axes.set_title(title, loc="left", fontsize=10)
@@ -97,6 +97,11 @@ def _publish(figure: Figure, words: str, table: str) -> None:
     picture = base64.b64encode(buffer.getvalue()).decode("ascii")
     display({"image/png": picture, "text/plain": words}, raw=True, metadata={"image/png": {"alt": words}})
     display({"text/html": f"<details><summary>Figures of this plot</summary>{table}</details>", "text/plain": ""}, raw=True)
+
+
+def _days(moments: Iterable[datetime]) -> list[float]:
+    """Moments as matplotlib counts them."""
+    return [float(date2num(moment)) for moment in moments]
 
 
 def _name(one: Series, others: Sequence[Series]) -> str:

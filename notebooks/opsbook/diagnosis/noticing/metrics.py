@@ -1,0 +1,165 @@
+"""Signs in the metrics of components: unusual against the baseline, or beyond what the procedures allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from statistics import median
+
+from opsbook.diagnosis.anomaly import TOGETHER, Anomaly, anomalies_of, requests_of
+from opsbook.diagnosis.change_point import change_point
+from opsbook.diagnosis.metrics import direction_of
+from opsbook.diagnosis.rates import silence_of
+from opsbook.diagnosis.robust import UP
+from opsbook.diagnosis.saturation import leak_of
+from opsbook.diagnosis.scene import Scene
+from opsbook.diagnosis.series import Series
+from opsbook.diagnosis.signs import Sign
+from opsbook.diagnosis.survey import per_usual
+from opsbook.evidence.pieces import Span
+
+UNUSUAL = {
+    "errors": "errors-up", "error_percent": "errors-up", "balancer_errors": "errors-up", "latency_p95": "latency-up",
+    "throttles": "throttled", "throttled_requests": "throttled", "unhealthy_hosts": "targets-unhealthy",
+    "queue_depth": "queue-up", "oldest_age": "queue-up", "evictions": "evicting",
+}
+"""Metrics that are a sign where they are unusual: no procedure gives a number that fits every system."""
+
+SURGE = 1.5
+"""How many times the usual traffic is a surge: services are run with about a third of their capacity to spare."""
+
+IDLE_CAPACITY = 0.5
+"""Below this part of what is provisioned a table as a whole is not short of capacity: one partition of it may be."""
+
+NEARLY = 0.9
+"""Of a hard limit (concurrency), the part from which on the next busy minute meets it."""
+
+Known = Mapping[tuple[str, str], Series]
+
+
+def metric_signs(scene: Scene, series: Sequence[Series], evidence: str) -> list[Sign]:
+    """The signs in components' metrics.
+
+    :param series: of all components
+    :param evidence: the name of the piece that they are from
+    """
+    known = {(one.component, one.metric): one for one in series}
+    anomalies = anomalies_of(known.values(), scene.window, scene.baseline)
+    return [
+        *(_unusual(scene, known, anomaly, evidence) for anomaly in anomalies
+          if anomaly.unusual and anomaly.metric in UNUSUAL and anomaly.direction == UP),
+        *_surges(scene, known, anomalies, evidence),
+        *_silences(scene, known, evidence),
+        *_limits(scene, known, evidence),
+        *_capacities(scene, known, evidence),
+        *_leaks(scene, known, evidence),
+    ]
+
+
+def onset_of(scene: Scene, known: Known, component: str, metric: str) -> datetime | None:
+    """When a metric changed; of failures, as many as there would be at the usual number of requests."""
+    one, requests = known[component, metric], requests_of(known, component, metric)
+    measured = per_usual(one, requests, scene.baseline) if requests else one
+    found = change_point(measured, scene.window, scene.baseline, direction_of(metric))
+    return found.onset if found and found.believable else None
+
+
+def _unusual(scene: Scene, known: Known, anomaly: Anomaly, evidence: str) -> Sign:
+    onset = onset_of(scene, known, anomaly.component, anomaly.metric)
+    return Sign(anomaly.component, UNUSUAL[anomaly.metric], f"{anomaly}.", (evidence,), onset,
+                _level(anomaly, anomaly.usual), _level(anomaly, anomaly.actual))
+
+
+def _level(anomaly: Anomaly, value: float) -> dict[str, object]:
+    if anomaly.share:
+        return {"percent_of_requests": round(100 * value, 3)}
+    return {anomaly.metric: round(value, 3), "unit": anomaly.unit}
+
+
+def _surges(scene: Scene, known: Known, anomalies: Sequence[Anomaly], evidence: str) -> Iterator[Sign]:
+    for one in anomalies:
+        if one.metric == "requests" and one.unusual and one.direction == UP and one.actual >= SURGE * max(one.usual, 1.0):
+            onset = onset_of(scene, known, one.component, one.metric)
+            yield Sign(one.component, "requests-up", f"{one.actual:,.0f} requests a minute, usually {one.usual:,.0f}.",
+                       (evidence,), onset, {"requests": round(one.usual)}, {"requests": round(one.actual)})
+
+
+def _silences(scene: Scene, known: Known, evidence: str) -> Iterator[Sign]:
+    """Requests that stopped, and those that became a trickle: less than a tenth of what came before."""
+    for (component, metric), one in known.items():
+        if metric != "requests":
+            continue
+        silence = silence_of(one, scene.window, scene.baseline)
+        if silence and silence.believable:
+            yield Sign(component, "requests-gone", f"No request since {silence.since:%H:%M} UTC; {silence.expected:,.0f} "
+                       "would have come in that time.", (evidence,), silence.since, {"requests": round(silence.expected)},
+                       {"requests": 0})
+
+
+def _limits(scene: Scene, known: Known, evidence: str) -> Iterator[Sign]:
+    """Gauges beyond their limit, in the median of three periods, and more than they were before."""
+    limits = scene.limits
+    for metrics, kind, limit in (
+        (("cpu_percent", "cpu_percent_max"), "cpu-high", limits.cpu_percent),
+        (("memory_percent", "memory_percent_max"), "memory-high", limits.memory_percent),
+        (("disk_percent",), "disk-filling", limits.disk_percent),
+    ):
+        for (component, metric), one in known.items():
+            worst = _worst(one, scene) if metric in metrics else None
+            if worst is None or worst <= limit:
+                continue
+            before = [value for _moment, value in one.within(scene.baseline.start, scene.baseline.end)]
+            usual = f"{median(before):.1f} %" if before else "unknown"
+            yield Sign(component, kind, f"{metric.replace('_', ' ')} reached {worst:.1f} %, usually {usual}; the limit is "
+                       f"{limit:g} %.", (evidence,), onset_of(scene, known, component, metric),
+                       {"at_most_percent": limit}, {"percent": round(worst, 1)})
+
+
+def _worst(one: Series, scene: Scene) -> float | None:
+    """The greatest median of three periods in the window; None where there are fewer."""
+    values = [value for _moment, value in one.within(scene.window.start, scene.window.end)]
+    stretches = [values[first:first + TOGETHER] for first in range(len(values) - TOGETHER + 1)]
+    return max((median(some) for some in stretches), default=None)
+
+
+def _capacities(scene: Scene, known: Known, evidence: str) -> Iterator[Sign]:
+    """Of tables with provisioned throughput: how much of it was used while requests were refused, else at the busiest."""
+    for (component, metric), consumed in known.items():
+        if not metric.startswith("consumed_"):
+            continue
+        way = metric.removeprefix("consumed_")
+        provisioned = known.get((component, f"provisioned_{way}"))
+        refused = known.get((component, f"{way}_throttles"))
+        used = _used(scene, consumed, provisioned) if provisioned else {}
+        if not used:
+            continue
+        throttled = [moment for moment, count in (refused.within(scene.window.start, scene.window.end) if refused else ())
+                     if count > 0 and moment in used]
+        share = median(used[moment] for moment in throttled) if throttled else max(used.values())
+        when = " in the minutes that throttle" if throttled else ""
+        text = f"{way}: {share:.0%} of the provisioned capacity is used{when}."
+        expected, actual = {"at_most_percent": scene.limits.capacity_percent}, {"percent": round(100 * share, 1)}
+        if share * 100 >= scene.limits.capacity_percent:
+            onset = onset_of(scene, known, component, metric)
+            yield Sign(component, "near-capacity", text, (evidence,), onset, expected, actual)
+        elif throttled and share < IDLE_CAPACITY:
+            yield Sign(component, "below-capacity", text, (evidence,), None, expected, actual)
+
+
+def _used(scene: Scene, consumed: Series, provisioned: Series) -> dict[datetime, float]:
+    """By minute, which part of the provisioned capacity was used; consumption is a sum, capacity is by the second."""
+    capacity = dict(provisioned.points)
+    newest = provisioned.points[-1][1] if provisioned.points else 0.0
+    return {moment: units / consumed.period / (capacity.get(moment) or newest)
+            for moment, units in consumed.within(scene.window.start, scene.window.end) if capacity.get(moment) or newest}
+
+
+def _leaks(scene: Scene, known: Known, evidence: str) -> Iterator[Sign]:
+    """Memory that keeps rising through baseline and window."""
+    span = Span(scene.baseline.start, scene.window.end)
+    for (component, metric), one in known.items():
+        leak = leak_of(one, span, 100.0) if metric == "memory_percent" else None
+        if leak:
+            yield Sign(component, "memory-rising", f"Its memory rises by {leak.an_hour:.1f} % an hour and is at "
+                       f"{leak.newest:.0f} %: full in {leak.hours_left:.1f} h.", (evidence,), None, {"rising": False},
+                       {"percent_an_hour": round(leak.an_hour, 2), "hours_left": round(leak.hours_left, 1)})

@@ -1,0 +1,80 @@
+"""What each investigation asks: its symptom, where that counts, and what it must have seen to say "nothing wrong"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opsbook.diagnosis.causes import CACHES, DATABASES
+from opsbook.diagnosis.metrics import ERRORS, LATENCY
+from opsbook.diagnosis.service_map import Component, ServiceMap
+
+ENTRY = "entry"
+"""Stands for every component that users come in at, whatever its kind."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """The question of an investigation.
+
+    :param symptom: what is asked for, as in "no {symptom} found"
+    :param signs: any of them is the symptom
+    :param where: kinds of components that it counts at, or ENTRY
+    :param measured: metrics that must have been read of every such component, for nothing to be wrong
+    :param needed: names of pieces of evidence that must be complete for that
+    :param family: of metrics, by which the service map is searched; empty where the symptom is none of errors and latency
+    """
+
+    symptom: str
+    signs: frozenset[str]
+    where: tuple[str, ...]
+    measured: tuple[str, ...] = ()
+    needed: tuple[str, ...] = ()
+    family: str = ""
+
+    def concerns(self, component: Component) -> bool:
+        """Whether the symptom counts at a component."""
+        return component.kind in self.where or (component.entry and ENTRY in self.where)
+
+    def components(self, service_map: ServiceMap) -> tuple[Component, ...]:
+        """The components that the symptom counts at."""
+        return tuple(component for component in service_map.components if self.concerns(component))
+
+
+def _signs(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+QUESTIONS: dict[str, Question] = {
+    "high-error-rate": Question(
+        "raised error rate", _signs("errors-up"), (ENTRY, "http_api", "lambda_function"), ("requests", "errors"),
+        family=ERRORS),
+    "high-latency": Question(
+        "raised latency", _signs("latency-up"), (ENTRY, "http_api", "lambda_function"), ("latency_p95",),
+        family=LATENCY),
+    "service-unavailable": Question(
+        "outage",
+        _signs("not-answering tasks-missing tasks-do-not-start targets-unhealthy health-check-times-out port-closed "
+               "name-wrong certificate-bad"),
+        (ENTRY, "ecs_service", "host", *DATABASES), needed=("endpoints",), family=ERRORS),
+    "no-traffic": Question(
+        "loss of traffic", _signs("requests-gone name-wrong certificate-bad port-closed"), (ENTRY,), ("requests",)),
+    "database-connections": Question(
+        "shortage of connections",
+        _signs("connections-high says-connections-out not-answering says-refused-connection idle-in-transaction "
+               "sessions-blocked"),
+        DATABASES, needed=("sessions",)),
+    "database-performance": Question(
+        "slow database", _signs("slow-statements sessions-blocked tables-bloated latency-up cpu-high throttled says-lock"),
+        (*DATABASES, "dynamodb_table")),
+    "dynamodb-throttling": Question("throttling of tables", _signs("throttled"), ("dynamodb_table",), ("throttles",)),
+    "lambda-timeouts": Question(
+        "time-out of functions", _signs("at-timeout says-timed-out throttled says-killed"), ("lambda_function",),
+        ("latency_max", "throttles")),
+    "redis-health": Question(
+        "trouble of the cache",
+        _signs("not-answering says-refused-connection evicting refuses-writes says-no-memory slow-commands blamed"), CACHES),
+    "log-review": Question(
+        "new kind of error in the logs",
+        _signs("new-errors blames-others says-timed-out says-killed says-denied errors-up"),
+        (ENTRY, "ecs_service", "lambda_function", "host", "http_api"), needed=("lines of trouble",)),
+}

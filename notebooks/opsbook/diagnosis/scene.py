@@ -1,0 +1,43 @@
+"""What every judgement needs besides the evidence: the system's map, the times, the limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from opsbook.diagnosis.service_map import ServiceMap
+from opsbook.evidence.limits import InvestigationLimits
+from opsbook.evidence.pieces import Span
+
+PRESENT = timedelta(minutes=10)
+"""A window that ended less than this ago is about now: what a source shows of the present only belongs to it."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where and when something is looked for.
+
+    :param system: its name in the inventory
+    :param window: what is looked at
+    :param baseline: the stretch before it
+    :param now: the moment of looking, UTC
+    :param database, cache: the components that the inventory's logins reach; empty where there is none
+    :param environment: lab, staging or production
+    :param inventory: what commands have to say with -i; empty for the checkout's own
+    """
+
+    system: str
+    service_map: ServiceMap
+    window: Span
+    baseline: Span
+    now: datetime
+    limits: InvestigationLimits
+    database: str = ""
+    cache: str = ""
+    environment: str = ""
+    inventory: str = ""
+
+    @property
+    def is_about_now(self) -> bool:
+        """Whether what is seen at present belongs to the window."""
+        return self.now - self.window.end < PRESENT
