@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 ARGS ?=
 
-.PHONY: help setup maintenance lab lab-down test test-matrix lint bench chaos docs clean
+.PHONY: help setup maintenance investigate lab lab-down test test-matrix lint bench bench-diagnosis chaos docs clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -27,6 +27,8 @@ lint: setup ## ruff, mypy, ansible-lint, ansible-test sanity, antsibull-docs, ho
 	@tools/lint $(ARGS)
 bench: setup ## measure, side by side with named peers: make bench ARGS="--parts health-check growth --rounds 3"
 	@tools/bench $(ARGS)
+bench-diagnosis: setup ## try the diagnosis on public labelled incidents: make bench-diagnosis ARGS="--data DIR"
+	@python -m tests.bench.diagnosis $(ARGS)
 chaos: setup ## kill the weekly maintenance fifty times at random moments: make chaos ARGS="--seed 7 --runs 10"
 	@python -m tests.chaos $(ARGS)
 docs: setup ## generate the procedure catalogue and the plugin reference

@@ -6,9 +6,9 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from opsbook import documentation, records
+from opsbook import catalogue, documentation, investigate, new, records, site, verification
 
-COMMANDS = (records, documentation)
+COMMANDS = (investigate, catalogue, new, records, verification, site, documentation)
 """Each has `add_command(commands)`: adds its subcommand, whose `run(options)` returns the exit status."""
 
 

@@ -1,8 +1,8 @@
 """What a notebook begins and ends with: `open_case` says what is looked at, `Case.conclude` what was found.
 
 Under the runner (`python -m opsbook investigate`) the case comes from the file that the environment variable OPSBOOK_CASE
-names. Under plain papermill or in Jupyter there is none: the system is then resolved through the inventory by a process of its
-own, and secret parameters are resolved here.
+names. Under plain papermill or in Jupyter there is none: the system is then resolved through the inventory by a process of
+its own, and secret parameters are resolved here.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.client import Connect, connector
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.durations import parse_duration
@@ -24,7 +24,7 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.core.run import R
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.findings import Findings
 from opsbook.diagnosis.judging import judge
 from opsbook.diagnosis.notice import notice
-from opsbook.diagnosis.questions import QUESTIONS
+from opsbook.diagnosis.questions import QUESTIONS, Question
 from opsbook.diagnosis.scene import Scene
 from opsbook.diagnosis.service_map import ServiceMap, service_map_of
 from opsbook.diagnosis.verdicts import Judgement
@@ -38,9 +38,6 @@ from opsbook.show.tables import show_evidence
 CASE = "OPSBOOK_CASE"
 ATTEMPTS = 4
 """How often an AWS call is tried: an investigation says that it was throttled sooner than a change would give up."""
-
-Row = TypeVar("Row")
-
 
 @dataclass
 class Case:
@@ -95,13 +92,14 @@ class Case:
             database.name if database else "", cache.name if cache else "",
             str(self.declared.get("opsbook_environment") or ""), self.inventory)
 
-    def judge(self) -> Judgement:
+    def judge(self, question: Question | None = None) -> Judgement:
         """The answer to the investigation's question, from everything that was kept.
 
-        :raises KeyError: for an investigation whose question nobody has written down (diagnosis/questions.py)
+        :param question: by default the one of this investigation's name in `diagnosis/questions`
+        :raises KeyError: where there is none of its name either
         """
         scene = self.scene
-        return judge(scene, QUESTIONS[self.investigation], notice(scene, self.pieces), self.pieces)
+        return judge(scene, question or QUESTIONS[self.investigation], notice(scene, self.pieces), self.pieces)
 
     def keep(self, *pieces: Piece[Any]) -> None:
         """Take pieces of evidence into the case and show what they cover."""
@@ -197,8 +195,3 @@ def _moment(text: str) -> datetime:
     except ValueError as error:
         raise Refused("open the case", f"at={text}", "it is not a time", "Give ISO 8601: 2026-11-22T02:30:00Z.") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def rows_of(pieces: Sequence[Piece[Row]]) -> tuple[Row, ...]:
-    """The rows of several pieces, one after another."""
-    return tuple(row for piece in pieces for row in piece.rows)

@@ -10,16 +10,16 @@ from types import ModuleType
 from typing import Any
 
 from lab.estate.systems import ESTATES
-from tests.bench import calls, growth, health, procedure, tasks, upkeep, waits
+from tests.bench import access_log, calls, growth, health, investigation, procedure, tasks, upkeep, waits
 from tests.bench.document import DOCUMENT, write
 from tests.bench.estate import running_estate
-from tests.bench.report import AIMS, Table, ratio
+from tests.bench.report import AIMS, Table, ratio, seconds
 from tests.support.labs import ROOT
 
 ONE_SYSTEM: dict[str, ModuleType] = {"tasks": tasks, "calls": calls, "procedure": procedure}
 ALL_SYSTEMS: dict[str, ModuleType] = {"health-check": health}
 GROWTH, UPKEEP, WAITS = "growth", "upkeep", "waits"
-PARTS = [*ONE_SYSTEM, *ALL_SYSTEMS, GROWTH, UPKEEP, WAITS]
+PARTS = [*ONE_SYSTEM, *ALL_SYSTEMS, GROWTH, UPKEEP, WAITS, investigation.NAME, access_log.NAME]
 
 
 def main() -> int:
@@ -36,6 +36,10 @@ def main() -> int:
             measured[UPKEEP] = upkeep.measure(Path(folder) / UPKEEP, options.rounds)
         if WAITS in options.parts:
             measured[WAITS] = waits.measure(Path(folder) / WAITS)
+        if investigation.NAME in options.parts:
+            measured[investigation.NAME] = investigation.measure(Path(folder) / investigation.NAME, options.rounds)
+        if access_log.NAME in options.parts:
+            measured[access_log.NAME] = access_log.measure(Path(folder) / access_log.NAME, options.rounds, options.log_size)
     tables = _tables(measured)
     print("\n".join(table.as_text() for table in tables))
     if options.write:
@@ -47,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=2, help="how often everything is measured, growth apart")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what is measured")
+    parser.add_argument("--log-size", type=float, default=access_log.MEGABYTES, metavar="MB", help="of the access log")
     parser.add_argument("--write", action="store_true",
                         help=f"write the tables into {DOCUMENT.relative_to(ROOT)}, where those of other parts stay")
     return parser
@@ -91,6 +96,14 @@ def _tables(measured: dict[str, Any]) -> list[Table]:
         aims.rows.append(("vacuum and analyze of 200 tables, vacuumdb's time by the operation's", "at least 1", times))
     if WAITS in measured:
         tables.append(waits.table(measured[WAITS]))
+    if access_log.NAME in measured:
+        tables.append(access_log.table(measured[access_log.NAME]))
+        times = ratio(access_log.speeds(measured[access_log.NAME]))
+        aims.rows.append(("a large access log, times faster than grep, awk and sort", "at least 1", times))
+    if investigation.NAME in measured:
+        tables.append(investigation.table(measured[investigation.NAME]))
+        over = seconds(investigation.overheads(measured[investigation.NAME]))
+        aims.rows.append(("an investigation, seconds over the same cells as a script", "under 0.5", over))
     if "calls" in measured:
         tables += calls.tables(measured["calls"])
     return [aims, *tables] if aims.rows else tables

@@ -48,6 +48,16 @@ def write(tables: list[Table], rounds: int) -> None:
     DOCUMENT.write_text("\n\n".join(["# Benchmarks", *paragraphs, *sections.values()]) + "\n", encoding="utf-8")
 
 
+def put(tables: list[Table]) -> None:
+    """Put tables that need none of the peers into the page, those of the same names replaced; the rest stays as it is."""
+    page = DOCUMENT.read_text(encoding="utf-8")
+    head, sections = page.partition("\n## ")[0], _sections(page)
+    today = datetime.datetime.now(datetime.UTC).date()
+    for table in tables:
+        sections[table.title] = replace(table, note=f"{table.note} Measured on {today}.").as_markdown().strip()
+    DOCUMENT.write_text("\n\n".join([head.strip(), *sections.values()]) + "\n", encoding="utf-8")
+
+
 def _sections(page: str) -> dict[str, str]:
     """The page's sections by their headings."""
     parts = re.split(r"^(?=## )", page, flags=re.MULTILINE)[1:]

@@ -1,8 +1,8 @@
 """When a metric changed, by how much, and whether it is over: one change, around the window that is looked at.
 
-Searching a series for all of its changes names too many (FACTS: penalty searches over-segment), so one is looked for: the
-stretch that leaves the baseline furthest behind. It is the maximum of a cumulative sum (Page, 1954): each point adds by how
-many spreads it is beyond the baseline less `ALLOWANCE`, and the stretch with the greatest sum is the change. That needs no
+Searching a series for all its changes with a penalty names too many of them, so one is looked for: the stretch that leaves
+the baseline furthest behind. It is the maximum of a cumulative sum (Page, 1954): each point adds by how many spreads it is
+beyond the baseline less `ALLOWANCE`, and the stretch with the greatest sum is the change. That needs no
 length, bears gaps, finds an incident that is over as well as one that goes on, and puts a ramp's beginning near its foot.
 
 The baseline's spread is here the median absolute deviation without the tail (see `robust`): half of the baseline may be the

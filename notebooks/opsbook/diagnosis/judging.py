@@ -26,6 +26,9 @@ from opsbook.evidence.pieces import Piece
 HINTS = frozenset({"deployed"})
 """Signs that only fit: they never make a suspect."""
 
+WELL = frozenset({"answers-well", "below-capacity"})
+"""Signs that nothing is wrong, or that say nothing alone."""
+
 INFORMATIONAL, UNKNOWN = 1, 0
 MOST_SUSPECTS = 5
 MOST_NOTICED = 4
@@ -39,14 +42,15 @@ def judge(scene: Scene, question: Question, signs: Sequence[Sign], pieces: Mappi
     """
     alarmed = [sign for sign in signs if sign.kind in question.signs and _concerned(scene, question, sign)]
     missing = unseen(scene, question, pieces)
+    alarmed = _most_outward(scene, alarmed)
     symptom = Symptom(True if alarmed else None if missing else False,
-                      min((sign.onset for sign in alarmed if sign.onset), default=None))
+                      next((sign.onset for sign in alarmed if sign.onset), None))
     places = _places(scene, question, alarmed, series_of(pieces))
     relevant = _relevant(scene, alarmed)
     hypotheses = [found for name in relevant for found in _hypotheses(scene, name, signs, places, symptom)]
     suspects = suspects_of(hypotheses, symptom)[:MOST_SUSPECTS]
     verdict, standing = verdict_of(symptom, suspects, [resource for resource, why in missing])
-    besides = [sign for sign in signs if sign.component not in relevant and sign.kind not in HINTS]
+    besides = [sign for sign in signs if sign.component not in relevant and sign.kind not in HINTS | WELL]
     worst = alarmed[0] if alarmed else None
     return Judgement(
         verdict, _summary(question, verdict, alarmed, standing, missing, besides), _severity(verdict, standing),
@@ -79,6 +83,13 @@ def unseen(scene: Scene, question: Question, pieces: Mapping[str, Piece[Any]]) -
 
 def _concerned(scene: Scene, question: Question, sign: Sign) -> bool:
     return sign.component in scene.service_map and question.concerns(scene.service_map[sign.component])
+
+
+def _most_outward(scene: Scene, alarmed: Sequence[Sign]) -> list[Sign]:
+    """The signs at components that users come in at, where there are any: what users feel decides when it began, and what
+    fails elsewhere, whether anybody feels it or not, does not."""
+    at_entries = [sign for sign in alarmed if scene.service_map[sign.component].entry]
+    return at_entries or list(alarmed)
 
 
 def _relevant(scene: Scene, alarmed: Sequence[Sign]) -> tuple[str, ...]:
@@ -170,4 +181,4 @@ def _summary(
         said = f"Whether there is a {question.symptom} cannot be told: {named or 'too little was seen'}."
     noticed = dict.fromkeys(f"{sign.component}: {sign.text}" for sign in besides)
     more = " ".join(list(noticed)[:MOST_NOTICED])
-    return f"{said} Noticed besides, and not connected with it: {more}" if more and verdict != INSUFFICIENT else said
+    return f"{said} Noticed elsewhere: {more}" if more and verdict != INSUFFICIENT else said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -24,13 +25,12 @@ from opsbook.diagnosis.signs import Sign
 from opsbook.evidence.changes import Change
 from opsbook.evidence.endpoints import Certificate
 from opsbook.evidence.log_text import LogLine
-from opsbook.evidence.pieces import Piece
+from opsbook.evidence.pieces import Piece, Span
 from opsbook.evidence.request_logs import RequestGroup
 
 Noticing = Callable[[Scene, Any, str], Iterable[Sign]]
 
 BY_ROW: tuple[tuple[type, Noticing], ...] = (
-    (Series, metrics.metric_signs),
     (LogLine, logs.log_signs),
     (RequestGroup, requests.request_signs),
     (ObservedService, states.service_signs),
@@ -60,7 +60,12 @@ def notice(scene: Scene, pieces: Mapping[str, Piece[Any]]) -> list[Sign]:
         row = piece.rows[0] if piece.rows else None
         if row is None or (isinstance(row, OF_THE_PRESENT) and not scene.is_about_now):
             continue
-        if isinstance(row, Bounds):
+        # Metrics are settled only some minutes later than now: what has not come yet is no silence.
+        ends = min(scene.window.end, piece.span.end) if piece.span else scene.window.end
+        seen = replace(scene, window=Span(scene.window.start, ends))
+        if isinstance(row, Series):
+            signs += metrics.metric_signs(seen, piece.rows, name)
+        elif isinstance(row, Bounds):
             signs += states.function_signs(scene, piece.rows, series, name)
         elif isinstance(row, Checked):
             look = outside.provider_signs if _of_providers(scene, piece.rows) else outside.endpoint_signs

@@ -62,7 +62,7 @@ QUESTIONS: dict[str, Question] = {
         "shortage of connections",
         _signs("connections-high says-connections-out not-answering says-refused-connection idle-in-transaction "
                "sessions-blocked"),
-        DATABASES, needed=("sessions",)),
+        DATABASES, needed=("database sessions",)),
     "database-performance": Question(
         "slow database", _signs("slow-statements sessions-blocked tables-bloated latency-up cpu-high throttled says-lock"),
         (*DATABASES, "dynamodb_table")),

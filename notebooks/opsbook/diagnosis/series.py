@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -38,16 +37,16 @@ class Series:
     def filled(self, start: datetime, end: datetime) -> tuple[tuple[datetime, float], ...]:
         """The same, with a 0 for each period without a point where that means that none happened.
 
-        Periods begin where the points' do; without any point, at `start`.
+        Periods begin where the points' do; without any point, at `start`. A point in the midst of one belongs to it.
         """
-        known = dict(self.within(start, end))
+        known = self.within(start, end)
         if not self.zero_if_missing:
-            return tuple(known.items())
+            return known
         step = timedelta(seconds=self.period)
         first = self.points[0][0] if self.points else start
-        moment = first + math.ceil((start - first) / step) * step
-        grid = []
-        while moment < end:
-            grid.append((moment, known.get(moment, 0.0)))
-            moment += step
-        return tuple(grid)
+        number, last = -((first - start) // step), -((first - end) // step)
+        grid = {first + place * step: 0.0 for place in range(number, last)}
+        for moment, value in known:
+            begun = max(first + (moment - first) // step * step, start)
+            grid[begun] = grid.get(begun, 0.0) + value
+        return tuple(sorted(grid.items()))

@@ -49,7 +49,7 @@ def measurements(
 
 def failing_groups(case: Case, slow: bool = False) -> None:
     """What the additional failures (or slow requests) have in common, by component."""
-    scene, groups = case.scene, _rows(case, RequestGroup)
+    scene, groups = case.scene, rows_of_kind(case, RequestGroup)
     rows = []
     for name in sorted({group.component for group in groups}):
         explained = failures_of(scene, groups, name, slow)
@@ -64,16 +64,18 @@ def failing_groups(case: Case, slow: bool = False) -> None:
 
 def new_messages(case: Case) -> None:
     """Messages that the logs did not have before, or seldom."""
+    fresh = fresh_templates(case.scene, rows_of_kind(case, LogLine))
     rows = [{"component": name, "kind": template.kind, "times": template.after, "before": template.before, "first": first,
-             "message": template.example} for name, template, first in fresh_templates(case.scene, _rows(case, LogLine))]
+             "message": template.example} for name, template, first in fresh]
     show_table(rows, ("component", "kind", "times", "before", "first", "message"), "Messages that are new or more frequent")
 
 
 def changes(case: Case, judgement: Judgement) -> None:
     """What was changed in the baseline and the window. Near the onset it is a hint, no more."""
     onset = _onset(judgement)["onset"]
-    rows = [{"time": change.time, "component": change.component, "what": change.what, "by": change.by, "detail": change.detail,
-             "before the onset": _distance(change.time, onset)} for change in _rows(case, Change)]
+    rows = [{"time": change.time, "component": change.component, "what": change.what, "by": change.by,
+             "detail": change.detail, "before the onset": _distance(change.time, onset)}
+            for change in rows_of_kind(case, Change)]
     show_table(sorted(rows, key=lambda row: row["time"]), title="Changes")
 
 
@@ -108,10 +110,11 @@ def _rate(case: Case, component: str) -> Series | None:
 
 
 def _series(case: Case) -> list[Series]:
-    return list(_rows(case, Series))
+    return list(rows_of_kind(case, Series))
 
 
-def _rows(case: Case, kind: type[Any]) -> list[Any]:
+def rows_of_kind(case: Case, kind: type[Any]) -> list[Any]:
+    """All rows of one kind, of whatever piece of evidence."""
     return [row for piece in case.pieces.values() for row in piece.rows if isinstance(row, kind)]
 
 

@@ -87,12 +87,18 @@ def _said(scene: Scene, component: Component, template: Template, first: datetim
             continue
         counted = f"{component.name} logs {template.after} times (before: {template.before}): {_quoted(template.example)}"
         others = _about(scene, component, phrase, template.example)
-        if phrase.own and (others or not phrase.other):
+        known = others or not phrase.other or _calls_any(scene, component, phrase)
+        if phrase.own and known:
             yield Sign(component.name, phrase.own, counted, (evidence,), first, None, {"lines": template.after})
         for other in others:
             yield Sign(other, phrase.other, counted, (evidence,), first, None, {"lines": template.after})
-        if others or (phrase.own and not phrase.other):
+        if known:
             return
+
+
+def _calls_any(scene: Scene, component: Component, phrase: Phrase) -> bool:
+    """Whether it calls something that the message can be about, though nobody can tell which of several."""
+    return any(scene.service_map[name].kind in phrase.kinds for name in component.calls if name in scene.service_map)
 
 
 def _about(scene: Scene, component: Component, phrase: Phrase, message: str) -> list[str]:

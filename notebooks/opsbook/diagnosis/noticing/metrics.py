@@ -66,7 +66,9 @@ def onset_of(scene: Scene, known: Known, component: str, metric: str) -> datetim
 
 def _unusual(scene: Scene, known: Known, anomaly: Anomaly, evidence: str) -> Sign:
     onset = onset_of(scene, known, anomaly.component, anomaly.metric)
-    return Sign(anomaly.component, UNUSUAL[anomaly.metric], f"{anomaly}.", (evidence,), onset,
+    # The component's name is in the sign already.
+    text = f"{str(anomaly).removeprefix(f'{anomaly.component}: ')}.".replace("_", " ")
+    return Sign(anomaly.component, UNUSUAL[anomaly.metric], text, (evidence,), onset,
                 _level(anomaly, anomaly.usual), _level(anomaly, anomaly.actual))
 
 
