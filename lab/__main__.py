@@ -14,6 +14,8 @@ from typing import Any
 from lab import faults, lifecycle
 from lab.databases import load
 from lab.folders import DEFAULT_SETTINGS, LabError, lab_command, lab_folder
+from lab.scenario import commands as scenario_commands
+from lab.scenario import scoring
 from lab.terminal import complain, say
 
 
@@ -60,6 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     add("reset", _reset, "bring a running lab back to its freshly seeded state")
     faults.add_commands(commands, common)
     load.add_command(commands, common)
+    scenario_commands.add_command(commands, common)
+    scoring.add_command(commands, common)
     return parser
 
 

@@ -61,6 +61,24 @@ def _add_account(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--system", help="only in the account of this system")
 
 
+DEFAULTS: Mapping[str, Any] = {
+    "service": "*", "action": "*", "kind": "deny", "probability": 1.0, "times": None, "seconds": 0.03, "when": "before",
+    "code": None, "except_purpose": None, "account": None,
+}  # fmt: skip
+
+
+def add(folder: Path, faults: list[dict[str, Any]]) -> None:
+    """Add faults to those that were asked for."""
+    if faults:
+        _replace(folder, [*_asked_for(folder), *faults], 1)
+
+
+def remove(folder: Path, faults: list[dict[str, Any]]) -> None:
+    """Take faults back; those that somebody else asked for stay."""
+    if faults:
+        _replace(folder, [fault for fault in _asked_for(folder) if fault not in faults], 1)
+
+
 def forget(folder: Path) -> None:
     """Forget what was asked for: the lab was reset."""
     (folder / _FILE).unlink(missing_ok=True)

@@ -34,6 +34,8 @@ AUDIT = "audit.jsonl"
 RECEIVED = "received.jsonl"
 SUPERVISOR_LOG = "supervisor.log"
 OUTSIDE = "outside.json"
+SIGNING_KEY = "signing.key"
+INCIDENT = "incident.json"
 
 DEFAULT_SETTINGS: Mapping[str, Any] = {
     "systems": ["commerce", "analytics", "metering", "media", "reviews"],

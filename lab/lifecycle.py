@@ -127,8 +127,10 @@ def reset(folder: Path) -> None:
     from lab.estate.connection import Connector
     from lab.estate.seeding import seed
     from lab.estate.terraform_projects import lay_out
+    from lab.scenario.injection import clear
 
     status = required_status(folder)
+    clear(folder)
     settings = folders.load_settings(folder)
     endpoints = status["endpoints"]
     for path in ("/lab/reset", "/lab/audit/reset"):

@@ -28,6 +28,7 @@ from lab.estate.systems import ESTATES
 from lab.folders import LabError, load_settings, read_json, write_json
 from lab.postgres import start_postgres
 from lab.processes import Child, ChildEnded, python_command, start_child, stop_children, wait_until
+from lab.signing import write_signing_key
 from lab.terminal import say
 from lab.valkey import start_valkey
 
@@ -76,7 +77,8 @@ class Supervisor:
         secrets = new_secrets(ESTATES[system] for system in self._settings["systems"])
         secrets["databases"] = passwords = wiring.new_passwords(self._settings)
         write_json(self._folder / folders.SECRETS, secrets)
-        write_json(self._folder / folders.CANARIES, list(canaries(secrets)))
+        key = write_signing_key(self._folder / folders.SIGNING_KEY)
+        write_json(self._folder / folders.CANARIES, [*canaries(secrets), key])
         aws = self._python("aws")
         seeding = self._python("estate")
         web = self._python("web")
@@ -125,6 +127,7 @@ class Supervisor:
                 "postgres": f"postgresql://postgres@127.0.0.1:{postgres_port}/postgres",
                 "redis": f"redis://127.0.0.1:{redis_port}/0",
                 "web": f"http://127.0.0.1:{web['port']}",
+                "tls": f"https://127.0.0.1:{web['tls']}",
                 "smtp": f"127.0.0.1:{web['smtp']}",
                 "dns": f"127.0.0.1:{web['dns']}",
             },

@@ -69,9 +69,9 @@ def answers(port: int) -> bool:
         return False
 
 
-def send(port: int, *commands: tuple[str, ...], password: str = "") -> str:
+def send(port: int, *commands: tuple[str, ...], password: str = "", address: str = "127.0.0.1") -> str:
     """Send commands and return the first line of the last one's reply, or of the first that is refused."""
-    with socket.create_connection(("127.0.0.1", port), timeout=_ANSWER_SECONDS) as connection:
+    with socket.create_connection((address, port), timeout=_ANSWER_SECONDS) as connection:
         replies = connection.makefile("r", encoding="utf-8", newline="\r\n")
         reply = ""
         for command in ((("AUTH", password),) if password else ()) + commands:

@@ -48,7 +48,7 @@ def _make(backend: LambdaBackend, described: Mapping[str, Any]) -> None:
     storage._arns[function.function_arn] = function
     for version in range(1, versions + 1):
         if version > 1:
-            function.update_function_code({"ZipFile": _code(name, version)})
+            function.update_function_code({"ZipFile": code_of(name, version)})
         backend.publish_version(name)
     for alias in described.get("aliases", ()):
         weights = {str(number): float(weight) for number, weight in (alias.get("weights") or {}).items()}
@@ -66,11 +66,11 @@ def _specification(name: str, described: Mapping[str, Any]) -> dict[str, Any]:
         "Role": described.get("role", f"arn:aws:iam::{here().account}:role/{_ROLE}"),
         "Timeout": int(described.get("timeout", 60)),
         "MemorySize": int(described.get("memory", 512)),
-        "Code": {"ZipFile": _code(name, 1)},
+        "Code": {"ZipFile": code_of(name, 1)},
     }
 
 
-def _code(name: str, version: int) -> str:
+def code_of(name: str, version: int) -> str:
     """A deployment package, as a request carries it."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:

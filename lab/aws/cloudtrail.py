@@ -53,6 +53,8 @@ _RESOURCE_TYPES = {
 _ATTRIBUTES = (
     "AccessKeyId", "EventId", "EventName", "EventSource", "ReadOnly", "ResourceName", "ResourceType", "Username",
 )  # fmt: skip
+EARLIER: list[dict[str, Any]] = []
+"""Calls that an incident says were made, as lines of the audit log."""
 _HISTORY = timedelta(days=90)
 _LARGEST_PAGE = 50
 
@@ -62,7 +64,8 @@ def install(audit: AuditLog) -> None:
 
     def lookup_events(self: CloudTrailResponse) -> ActionResult:
         request = json.loads(self.body or "{}")
-        events = [event_of(entry) for entry in reversed(audit.entries()) if _is_management(entry) and _is_here(entry)]
+        entries = sorted([*EARLIER, *audit.entries()], key=lambda entry: str(entry["time"]), reverse=True)
+        events = [event_of(entry) for entry in entries if _is_management(entry) and _is_here(entry)]
         return ActionResult(select_events(events, request))
 
     CloudTrailResponse.lookup_events = lookup_events

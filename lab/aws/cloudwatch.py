@@ -22,7 +22,8 @@ from lab.aws.cloudwatch_alarms import invalid_token
 from lab.aws.control import ControlError, ControlRoutes
 from lab.aws.metric_math import Series, UnsupportedExpression, evaluate
 from lab.aws.metric_statistics import is_known, statistic
-from lab.aws.metric_store import Bucket, SeriesKey, Window, buckets, known_series, series_key, signals
+from lab.aws.metric_store import Bucket, Window, buckets, known_series, series_key, signals
+from lab.aws.overlays import SeriesKey
 from lab.aws.paging import BadToken, page_of
 from lab.aws.signals import parse_signal
 

@@ -18,6 +18,7 @@ from lab.aws.backdate import register_backdate
 from lab.aws.backends import here, regional
 from lab.aws.control import ControlError, ControlRoutes
 from lab.aws.ecs_history_actions import HistoryActions
+from lab.aws.ecs_incidents import EcsIncidents
 from lab.aws.ecs_rollout import RolloutError
 from lab.aws.ecs_services import ServiceActions
 from lab.aws.ecs_state import EcsService, EcsState
@@ -39,6 +40,7 @@ def install(control: ControlRoutes, state: EcsState | None = None) -> None:
     control.route("ecs/failing-images")(routes.failing_images)
     control.route("ecs/settings")(routes.settings)
     control.route("ecs/settle")(routes.settle)
+    control.route("incident/ecs")(EcsIncidents(state).change)
     register_backdate("ecs-deployment", routes.backdate)
     control.on_reset(state.reset)
 

@@ -14,11 +14,15 @@ EXTENSIONS = (
     "cloudwatch",
     "dynamodb_backups",
     "ecs",
+    "incident_logs",
+    "incident_metrics",
+    "incident_resources",
     "lambda_functions",
     "late",
     "logs",
     "objects",
     "secrets",
+    "undo",
 )
 
 

@@ -16,6 +16,8 @@ from typing import Any
 from moto.core.utils import unix_time_millis
 from moto.logs.models import LogEvent, LogGroup, LogStream
 
+from lab.aws.traffic_streams import TrafficStream
+
 _HOUR_MILLISECONDS = 3_600_000
 _SPAN_HOURS = 14 * 24 - 1
 _PATHS = ("/items", "/orders", "/profile", "/search", "/uploads")
@@ -119,7 +121,7 @@ class SeededStream(LogStream):  # type: ignore[misc]  # moto is followed as Any
 
 def sizes_of(stream: LogStream) -> list[tuple[int, int]]:
     """Time and bytes of each event of a stream."""
-    if isinstance(stream, SeededStream):
+    if isinstance(stream, SeededStream | TrafficStream):
         return stream.sizes()
     return [(event.timestamp, len(event.message.encode())) for event in stream.events]
 

@@ -5,21 +5,21 @@ Sources: CloudWatch Logs API reference (PutRetentionPolicy, DescribeLogGroups, P
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-import moto.logs.models as models
 from moto.core.utils import unix_time_millis, utcnow
 from moto.logs.exceptions import InvalidParameterException
 from moto.logs.models import LogGroup, LogsBackend, LogStream, logs_backends
 from moto.logs.responses import LogsResponse
 
+from lab.aws import log_filtering, logs_insights
 from lab.aws.backdate import register_backdate
 from lab.aws.backends import regional
 from lab.aws.control import ControlError, ControlRoutes
+from lab.aws.log_expiry import oldest_allowed
 from lab.aws.log_streams import sizes_of
 from lab.aws.paging import BadToken, page_of
 
@@ -36,6 +36,8 @@ def install(control: ControlRoutes) -> None:
     """Rebind moto's Logs and let groups and streams be aged."""
     LogsResponse.put_retention_policy = _put_retention_policy
     LogsResponse.describe_log_groups = _describe_log_groups
+    log_filtering.install()
+    logs_insights.install()
     _hide_expired_events()
     _count_bytes()
     _refuse_expired_events()
@@ -86,38 +88,14 @@ def _matching(groups: Iterable[LogGroup], prefix: str | None, pattern: str | Non
 # --- retention -------------------------------------------------------------------------------------------------------
 
 
-def _expiry(group: LogGroup) -> int:
-    """The oldest time that an event of this group may have, in milliseconds; 0 without retention."""
-    if not group.retention_in_days:
-        return 0
-    return int(unix_time_millis(utcnow() - timedelta(days=int(group.retention_in_days))))
-
-
 def _hide_expired_events() -> None:
     """Expired events are not returned. The stream keeps its times, as on AWS: they show when it was last used."""
-    read, search, query = LogStream.get_log_events, LogStream.filter_log_events, models.execute_query
+    read = LogStream.get_log_events
 
     def get_log_events(self: LogStream, start_time: Any, *arguments: Any) -> Any:
-        return read(self, max(int(start_time or 0), _expiry(self.log_group)), *arguments)
-
-    def filter_log_events(self: LogStream, start_time: Any, *arguments: Any) -> Any:
-        return search(self, max(int(start_time or 0), _expiry(self.log_group)), *arguments)
-
-    def execute_query(log_groups: list[LogGroup], **arguments: Any) -> Any:
-        return query([_unexpired(group) for group in log_groups], **arguments)
+        return read(self, max(int(start_time or 0), oldest_allowed(self.log_group)), *arguments)
 
     LogStream.get_log_events = get_log_events
-    LogStream.filter_log_events = filter_log_events
-    models.execute_query = execute_query
-
-
-def _unexpired(group: LogGroup) -> LogGroup:
-    """A view of the group that has only its unexpired events."""
-    view, oldest = copy.copy(group), _expiry(group)
-    view.streams = {name: copy.copy(stream) for name, stream in group.streams.items()}
-    for stream in view.streams.values():
-        stream.events = [event for event in stream.events if event.timestamp >= oldest]
-    return view
 
 
 def _count_bytes() -> None:
@@ -125,7 +103,7 @@ def _count_bytes() -> None:
     describe_group, describe_stream = LogGroup.to_describe_dict, LogStream.to_describe_dict
 
     def group_to_dict(self: LogGroup) -> dict[str, Any]:
-        oldest = _expiry(self)
+        oldest = oldest_allowed(self)
         sizes = [
             size + _EVENT_OVERHEAD for stream in self.streams.values() for at, size in sizes_of(stream) if at >= oldest
         ]
@@ -146,7 +124,7 @@ def _refuse_expired_events() -> None:
         self: LogsBackend, log_group_name: str, log_stream_name: str, log_events: list[dict[str, Any]]
     ) -> tuple[str, dict[str, Any]]:
         group = self.groups.get(log_group_name)
-        oldest = _expiry(group) if group else 0
+        oldest = oldest_allowed(group) if group else 0
         too_old = int(unix_time_millis(utcnow() - _LARGEST_BATCH_AGE))
         expired = [event for event in log_events if too_old <= event["timestamp"] < oldest]
         kept = [event for event in log_events if event not in expired]

@@ -10,6 +10,7 @@ from typing import Any
 from moto.cloudwatch.models import MetricAggregatedDatum, MetricDatumBase
 
 from lab.aws.metric_store import Bucket
+from lab.aws.spreads import quantile
 
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
 
@@ -26,6 +27,8 @@ def statistic(name: str, bucket: Bucket) -> float | None:
 
 def _percentile(rank: float, bucket: Bucket) -> float | None:
     """By nearest rank: the smallest value that at least `rank` percent of the samples do not exceed."""
+    if bucket.parts and not bucket.data:
+        return _at(bucket, rank / 100)
     weighted = _weighted(bucket.data)
     if weighted is None:
         return None
@@ -68,10 +71,22 @@ def _part(datum: Any, attribute: str, alone: float | None = None) -> float:
     return float(datum.value) if alone is None else alone
 
 
+def _at(bucket: Bucket, part: float) -> float:
+    """The value that `part` of a period's requests do not exceed; the extremes are those of as many requests."""
+    furthest = 1 / (bucket.samples + 1)
+    value = quantile(bucket.parts, min(1 - furthest, max(furthest, part)))
+    return round(min(value, bucket.most) if bucket.most else value, 4)
+
+
+def _extreme(bucket: Bucket, name: str, pick: Callable[[list[float]], float]) -> float:
+    spread = [_at(bucket, 0.0 if name == "min" else 1.0)] if bucket.parts else bucket.values
+    return pick([*spread, *(_part(datum, name) for datum in bucket.data)])
+
+
 _SIMPLE: dict[str, Callable[[Bucket], float]] = {
     "SampleCount": _count,
     "Sum": _sum,
     "Average": lambda bucket: _sum(bucket) / _count(bucket),
-    "Minimum": lambda bucket: min([*bucket.values, *(_part(datum, "min") for datum in bucket.data)]),
-    "Maximum": lambda bucket: max([*bucket.values, *(_part(datum, "max") for datum in bucket.data)]),
+    "Minimum": lambda bucket: _extreme(bucket, "min", min),
+    "Maximum": lambda bucket: _extreme(bucket, "max", max),
 }

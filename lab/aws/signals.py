@@ -27,6 +27,7 @@ _MONDAY = 3 * _DAY
 _SATURDAY = 5 * _DAY
 # How long activity takes to go down before Saturday and to come up after Sunday.
 _TRANSITION = 180
+_FIGURES = ("level", "daily", "weekly", "noise", "spread", "samples", "most")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Signal:
 
     `daily` is how far the day's wave goes up and down, `weekly` how much less there is at weekends, `noise` a standard
     deviation. A `whole` series is of counts: rounded by chance, so that rare events stay rare instead of vanishing.
+    A series with a `spread` is of durations: each value is the mean of about `samples` requests a minute whose logarithms
+    have that deviation, none above `most` (0: no bound). A `sparse` one is published only while it is not zero.
     """
 
     unit: str
@@ -43,6 +46,10 @@ class Signal:
     weekly: float = 0.0
     noise: float = 0.0
     whole: bool = False
+    spread: float = 0.0
+    samples: float = 1000.0
+    most: float = 0.0
+    sparse: bool = False
 
     def values(self, key: bytes, first: int, last: int) -> list[float]:
         """The values of the minutes from `first` to before `last`, as minutes since the epoch.
@@ -79,10 +86,13 @@ def key_of(*identity: Any) -> bytes:
 
 def parse_signal(item: Mapping[str, Any]) -> Signal:
     """A signal as it came from outside; raises ValueError where it is not one."""
-    numbers = {name: float(item.get(name, 0.0)) for name in ("level", "daily", "weekly", "noise")}
+    numbers = {name: float(item[name]) for name in _FIGURES if name in item}
     if not all(math.isfinite(number) for number in numbers.values()):
         raise ValueError("numbers must be finite")
-    return Signal(unit=str(item.get("unit", "None")), whole=bool(item.get("whole", False)), **numbers)
+    return Signal(
+        unit=str(item.get("unit", "None")), level=numbers.pop("level", 0.0), whole=bool(item.get("whole", False)),
+        sparse=bool(item.get("sparse", False)), **numbers,
+    )  # fmt: skip
 
 
 @cache

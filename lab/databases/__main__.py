@@ -9,6 +9,8 @@ from pathlib import Path
 from lab.databases import wiring
 from lab.databases.sessions import Sessions
 from lab.folders import SECRETS, load_settings, read_json, write_json
+from lab.scenario.trouble import Trouble
+from lab.scenario.trouble_server import serve_trouble
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -18,9 +20,10 @@ def main(arguments: list[str] | None = None) -> None:
     folder = parser.parse_args(arguments).folder
     wiring.seed(folder)
     port = read_json(folder / wiring.SERVERS)["postgres"]
-    sessions = Sessions(port, read_json(folder / SECRETS)["databases"], wiring.hosted(load_settings(folder)))
+    passwords = read_json(folder / SECRETS)["databases"]
+    sessions = Sessions(port, passwords, wiring.hosted(load_settings(folder)))
     sessions.open_all()
-    write_json(folder / "databases.json", {"pid": os.getpid()})
+    write_json(folder / "databases.json", {"pid": os.getpid(), "port": serve_trouble(Trouble(port, passwords))})
     sessions.keep()
 
 

@@ -27,7 +27,10 @@ _REPORTS = Database("social-analytics-reports", storage=200, free=121, connectio
 _CACHE = Cache("social-analytics-redis", used=1.4, connections=63)
 
 
-def _service(name: str, family: str, desired: int, cpu: float, target_group: str = "", deployed: float = 5) -> Service:
+def _service(
+    name: str, family: str, desired: int, cpu: float, target_group: str = "", deployed: float = 5, part: float = 0,
+    seconds: float = 0.1,
+) -> Service:
     return Service(
         name=name,
         family=f"social-analytics-{family}",
@@ -37,16 +40,21 @@ def _service(name: str, family: str, desired: int, cpu: float, target_group: str
         target_group=target_group,
         port=8000,
         cpu=cpu,
+        part=part,
+        seconds=seconds,
     )
 
 
 _SERVICES = (
-    _service("backend-service", "backend", desired=2, cpu=38, target_group="social-analytics-backend"),
-    _service("frontend-service", "frontend", desired=2, cpu=17, target_group="social-analytics-frontend"),
+    _service("backend-service", "backend", desired=2, cpu=38, target_group="social-analytics-backend", part=0.55,
+             seconds=0.38),
+    _service("frontend-service", "frontend", desired=2, cpu=17, target_group="social-analytics-frontend", part=0.42,
+             seconds=0.14),
     _service("scheduler-service", "scheduler", desired=1, cpu=11),
     _service("collector-service", "collector", desired=3, cpu=52, deployed=9),
-    _service("report-service", "report", desired=1, cpu=24, target_group="social-analytics-report", deployed=12),
-)
+    _service("report-service", "report", desired=1, cpu=24, target_group="social-analytics-report", deployed=12, part=0.03,
+             seconds=1.4),
+)  # fmt: skip
 
 _FUNCTIONS = (
     Function("social-analytics-secret-rotation", milliseconds=410),

@@ -35,6 +35,8 @@ _SERVICES = (
         target_group="tiktok-commerce-ingestion",
         cpu=42,
         memory=61,
+        part=0.62,
+        seconds=0.095,
     ),
     Service(
         name="product-service",
@@ -44,6 +46,8 @@ _SERVICES = (
         circuit_breaker=False,
         target_group="tiktok-commerce-product",
         cpu=31,
+        part=0.38,
+        seconds=0.16,
     ),
 )
 

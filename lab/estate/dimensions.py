@@ -27,6 +27,11 @@ def of_index(table: str, name: str) -> Dimensions:
     return {"GlobalSecondaryIndexName": name, **of_table(table)}
 
 
+def of_operation(table: str, operation: str) -> Dimensions:
+    """Calls of one operation on a table: so DynamoDB publishes latency, and requests that it throttled."""
+    return {"Operation": operation, **of_table(table)}
+
+
 def of_balancer(name: str) -> Dimensions:
     """A load balancer, all its target groups together."""
     return {"LoadBalancer": balancer_path(name)}

@@ -63,6 +63,7 @@ def _metrics() -> tuple[Metric, ...]:
     return (
         counted(_NAMESPACE, "HttpRequests", _HOST, 940),
         counted(_NAMESPACE, "HttpErrors", _HOST, 0.4),
+        Metric(_NAMESPACE, "HttpRequestDuration", _HOST, "Seconds", 0.094, 0.15, 0.05, noise=0.08, spread=0.7, samples=940),
         Metric(_NAMESPACE, "CPUUtilization", _HOST, "Percent", 41, 0.2, 0.08),
         Metric(_NAMESPACE, "MemoryUtilization", _HOST, "Percent", 68, 0.03, 0.01),
         Metric(_NAMESPACE, "DiskUtilization", _HOST, "Percent", 57, 0.01, 0.01, noise=0.002),

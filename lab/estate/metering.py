@@ -23,7 +23,7 @@ _BALANCER = LoadBalancer("delivery-standard-prod", requests=2100, errors=1.8, se
 
 
 def _service(
-    name: str, desired: int, cpu: float, target_group: str = "", revisions: int = 3, deployed: float = 4
+    name: str, desired: int, cpu: float, target_group: str = "", revisions: int = 3, deployed: float = 4, part: float = 0,
 ) -> Service:
     return Service(
         name=name,
@@ -35,14 +35,16 @@ def _service(
         target_group=target_group,
         port=3000,
         cpu=cpu,
+        part=part,
+        seconds=0.09,
     )
 
 
 _SERVICES = (
-    _service("delivery-standard", desired=2, cpu=44, target_group="delivery-standard-prod", revisions=5),
-    _service("delivery-priority", desired=2, cpu=29, target_group="delivery-priority-prod"),
+    _service("delivery-standard", desired=2, cpu=44, target_group="delivery-standard-prod", revisions=5, part=0.7),
+    _service("delivery-priority", desired=2, cpu=29, target_group="delivery-priority-prod", part=0.18),
     _service("usage-aggregator", desired=2, cpu=57),
-    _service("quota-service", desired=2, cpu=21, target_group="quota-service-prod", deployed=11),
+    _service("quota-service", desired=2, cpu=21, target_group="quota-service-prod", deployed=11, part=0.12),
     _service("invoice-export", desired=1, cpu=14, deployed=16),
 )
 

@@ -21,6 +21,8 @@ class Service:
     port: int = 8080
     cpu: float = 35
     memory: float = 55
+    part: float = 0  # of the load balancer's requests
+    seconds: float = 0.1  # to answer one
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ class Metric:
     """A metric with a value a minute around `level`.
 
     Parts of the level: `daily` is how far it goes up by day and down at night, `weekly` how much less it is at weekends,
-    `noise` its standard deviation. `whole` is of what is counted.
+    `noise` its standard deviation. `whole` is of what is counted, `sparse` of what is published only while it is not zero.
+    With a `spread`, each value is the mean of about `samples` durations a minute, none above `most` (0: no bound).
     """
 
     namespace: str
@@ -127,6 +130,10 @@ class Metric:
     noise: float = 0.04
     whole: bool = False
     region: str = ""  # where not the system's own
+    spread: float = 0
+    samples: float = 1000
+    most: float = 0
+    sparse: bool = False
 
 
 @dataclass(frozen=True)

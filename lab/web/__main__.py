@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import threading
 from pathlib import Path
 
 from lab.folders import ACTIVITY, RECEIVED, SECRETS, read_json, write_json
@@ -14,6 +15,7 @@ from lab.web.inbox import Inbox
 from lab.web.receivers import Receivers, Tokens
 from lab.web.smtp import start_mail_server
 from lab.web.systems import ADDRESSES, ALIASES, SYSTEMS
+from lab.web.tls import CertificateBook
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -30,11 +32,16 @@ def serve(folder: Path) -> None:
     receivers = Receivers(Tokens(**read_json(folder / SECRETS)["receivers"]), inbox)
     names = NameBook(ADDRESSES, ALIASES)
     (folder / ACTIVITY).touch(mode=0o600)
-    server = make_server(WebApplication(HealthBook(SYSTEMS), receivers, names), folder / ACTIVITY)
+    certificates = CertificateBook(folder)
+    application = WebApplication(HealthBook(SYSTEMS), receivers, names, certificates)
+    server = make_server(application, folder / ACTIVITY)
+    encrypted = make_server(application, folder / ACTIVITY, certificates)
+    threading.Thread(target=encrypted.serve_forever, name="tls", daemon=True).start()
     write_json(
         folder / "web.json",
         {
             "port": server.server_address[1],
+            "tls": encrypted.server_address[1],
             "pid": os.getpid(),
             "smtp": start_mail_server(inbox, receivers),
             "dns": start_name_server(names),

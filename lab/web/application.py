@@ -15,6 +15,7 @@ from lab.web.pages import Site
 from lab.web.receivers import Receivers, Request
 from lab.web.reply import BadRequest, Reply, json_object, json_reply
 from lab.web.systems import SYSTEMS
+from lab.web.tls import CertificateBook, encrypted
 
 _LARGEST_BODY = 1 << 20
 
@@ -22,8 +23,11 @@ _LARGEST_BODY = 1 << 20
 class WebApplication:
     """Answers requests; what can be changed lives in the books it is given."""
 
-    def __init__(self, health: HealthBook, receivers: Receivers, names: NameBook) -> None:
+    def __init__(
+        self, health: HealthBook, receivers: Receivers, names: NameBook, certificates: CertificateBook | None = None
+    ) -> None:
         self._health = health
+        self._certificates = certificates
         self._site = Site(SYSTEMS, health)
         self._receivers = receivers
         self._names = names
@@ -32,6 +36,7 @@ class WebApplication:
             "receivers": receivers.change,
             "dns": names.change,
             "reset": self._reset,
+            **({"tls": certificates.change} if certificates else {}),
         }
 
     def answer(self, method: str, path: str, authorization: str, body: bytes) -> Reply:
@@ -56,6 +61,8 @@ class WebApplication:
     def _reset(self, body: Mapping[str, Any]) -> dict[str, Any]:
         for book in (self._health, self._receivers, self._names):
             book.reset()
+        if self._certificates:
+            self._certificates.reset()
         return {"reset": True}
 
 
@@ -67,8 +74,13 @@ class _Server(ThreadingHTTPServer):
         socketserver.TCPServer.server_bind(self)
 
 
-def make_server(application: WebApplication, activity: Path) -> ThreadingHTTPServer:
-    """An HTTP server on a free port of the loopback address; each request touches the file `activity`."""
+def make_server(
+    application: WebApplication, activity: Path, certificates: CertificateBook | None = None
+) -> ThreadingHTTPServer:
+    """An HTTP server on a free port of the loopback address; each request touches the file `activity`.
+
+    :param certificates: it speaks TLS with these
+    """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -101,4 +113,5 @@ def make_server(application: WebApplication, activity: Path) -> ThreadingHTTPSer
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing: paths hold tokens."""
 
-    return _Server(("127.0.0.1", 0), Handler)
+    server = encrypted(_Server, certificates) if certificates else _Server
+    return server(("127.0.0.1", 0), Handler)

@@ -136,12 +136,21 @@ _REVIEWS = System(
     },
 )
 
+# Providers that the systems ask and do not own (`kind: external` in their service maps).
+_PROVIDERS = System(
+    endpoints={
+        name: Endpoint(version="1", health=f"{name}/status")
+        for name in ("billing-provider", "model-provider", "openai", "payments", "stripe", "tiktok", "twitch", "youtube")
+    },
+)
+
 SYSTEMS: Mapping[str, System] = {
     "commerce": _COMMERCE,
     "analytics": _ANALYTICS,
     "metering": _METERING,
     "media": _MEDIA,
     "reviews": _REVIEWS,
+    "providers": _PROVIDERS,
 }
 
 # Names of the estate: each answers with an address or with another name.

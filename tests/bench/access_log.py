@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -88,7 +89,7 @@ def measure(folder: Path, rounds: int, megabytes: float = MEGABYTES) -> tuple[li
             found.append(costs)
     finally:
         log.unlink()
-    awk = Path("/usr/bin/awk").resolve().name
+    awk = Path(shutil.which("awk") or "awk").resolve().name
     return found, NOTE.format(size=size, lines=f"{lines:,}", strays=len(STRAYS), awk=awk)
 
 

@@ -69,7 +69,7 @@ def test_a_changing_module_bounds_how_much_it_may_change(name: str) -> None:
 def test_a_module_is_named_by_a_resource_and_a_verb_or_info(name: str) -> None:
     verbs = {"info", "check", "deploy", "prune", "rotate", "retention", "apply", "gate", "release", "terminate", "vacuum",
              "analyze", "dump", "test", "reindex", "view"}
-    assert name in {"guard", "notify"} or name.rpartition("_")[2] in verbs
+    assert name in {"guard", "investigation", "notify"} or name.rpartition("_")[2] in verbs
 
 
 def test_every_option_of_a_connection_reaches_the_run_lock() -> None:

@@ -21,7 +21,8 @@ PATHS = ("direct", "ordinary")
 OF_HOST = re.compile(f"of-({'|'.join(PATHS)})")
 VOLATILE = {
     "age_hours", "latency_ms", "ansible_job_id", "results_file", "connected_seconds", "state_seconds", "uptime_seconds",
-    "seconds", "ops_per_second", "used_bytes", "percent", "unsaved_changes"}
+    "seconds", "ops_per_second", "used_bytes", "percent", "unsaved_changes",
+    "run", "record", "sealed"}
 """Values that differ from one moment or process to the next."""
 VOLATILE_TEXT = re.compile(r"\d+(\.\d+)? (ms|h old)$")
 """The same in evidence."""

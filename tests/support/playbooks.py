@@ -27,7 +27,7 @@ class Finished:
     @property
     def folder(self) -> Path:
         """The newest record folder; run ids sort by time."""
-        return max((path for path in self.records.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
+        return max((path for path in self.records.glob("[!.]*") if path.is_dir()), key=lambda path: path.stat().st_mtime)
 
     @property
     def record(self) -> dict[str, Any]:
@@ -47,6 +47,7 @@ def start_playbook(
     # A lab may hold fewer systems than the inventory.
     chosen = () if {"-i", "--limit"} & set(arguments) else ("--limit", ",".join(lab.systems))
     variables = {**os.environ, "OPSBOOK_LAB_FOLDER": str(lab.folder), "OPSBOOK_RECORD_DIR": str(records),
+                 "OPSBOOK_SIGNING_KEY": f"file:{lab.folder}/signing.key",
                  "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1", **(environment or {})}
     return subprocess.Popen([ANSIBLE_PLAYBOOK, str(playbook), *chosen, *arguments], cwd=ROOT, env=variables, text=True,
                             stdin=subprocess.DEVNULL, stdout=output or (subprocess.PIPE if capture else subprocess.DEVNULL),

@@ -10,6 +10,9 @@ from opsbook.diagnosis.service_map import Component, ServiceMap
 
 ENTRY = "entry"
 """Stands for every component that users come in at, whatever its kind."""
+BEHIND = "behind"
+"""Stands for every service behind a load balancer: a service that few requests go to is slow or fails for its users, and the
+load balancer's own figures, of all requests together, hardly show it."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class Question:
 
     :param symptom: what is asked for, as in "no {symptom} found"
     :param signs: any of them is the symptom
-    :param where: kinds of components that it counts at, or ENTRY
+    :param where: kinds of components that it counts at, or ENTRY, or BEHIND
     :param measured: metrics that must have been read of every such component, for nothing to be wrong
     :param needed: names of pieces of evidence that must be complete for that
     :param family: of metrics, by which the service map is searched; empty where the symptom is none of errors and latency
@@ -33,11 +36,15 @@ class Question:
 
     def concerns(self, component: Component) -> bool:
         """Whether the symptom counts at a component."""
+        return self.must_see(component) or (bool(component.target_group) and BEHIND in self.where)
+
+    def must_see(self, component: Component) -> bool:
+        """Whether nothing is wrong only where this component was seen."""
         return component.kind in self.where or (component.entry and ENTRY in self.where)
 
     def components(self, service_map: ServiceMap) -> tuple[Component, ...]:
-        """The components that the symptom counts at."""
-        return tuple(component for component in service_map.components if self.concerns(component))
+        """The components that must have been seen."""
+        return tuple(component for component in service_map.components if self.must_see(component))
 
 
 def _signs(words: str) -> frozenset[str]:
@@ -46,16 +53,16 @@ def _signs(words: str) -> frozenset[str]:
 
 QUESTIONS: dict[str, Question] = {
     "high-error-rate": Question(
-        "raised error rate", _signs("errors-up"), (ENTRY, "http_api", "lambda_function"), ("requests", "errors"),
+        "raised error rate", _signs("errors-up"), (ENTRY, BEHIND, "http_api", "lambda_function"), ("requests", "errors"),
         family=ERRORS),
     "high-latency": Question(
-        "raised latency", _signs("latency-up"), (ENTRY, "http_api", "lambda_function"), ("latency_p95",),
+        "raised latency", _signs("latency-up"), (ENTRY, BEHIND, "http_api", "lambda_function"), ("latency_p95",),
         family=LATENCY),
     "service-unavailable": Question(
         "outage",
         _signs("not-answering tasks-missing tasks-do-not-start targets-unhealthy health-check-times-out port-closed "
                "name-wrong certificate-bad"),
-        (ENTRY, "ecs_service", "host", *DATABASES), needed=("endpoints",), family=ERRORS),
+        (ENTRY, "ecs_service", "host", "external", *DATABASES), needed=("endpoints",), family=ERRORS),
     "no-traffic": Question(
         "loss of traffic", _signs("requests-gone name-wrong certificate-bad port-closed"), (ENTRY,), ("requests",)),
     "database-connections": Question(
@@ -64,15 +71,18 @@ QUESTIONS: dict[str, Question] = {
                "sessions-blocked"),
         DATABASES, needed=("database sessions",)),
     "database-performance": Question(
-        "slow database", _signs("slow-statements sessions-blocked tables-bloated latency-up cpu-high throttled says-lock"),
-        (*DATABASES, "dynamodb_table")),
+        "slow database",
+        _signs("slow-statements sessions-blocked tables-bloated latency-up cpu-high throttled says-lock not-answering "
+               "says-refused-connection"),
+        (*DATABASES, "dynamodb_table"), needed=("database sessions", "statements lately", "database statistics", "tables")),
     "dynamodb-throttling": Question("throttling of tables", _signs("throttled"), ("dynamodb_table",), ("throttles",)),
     "lambda-timeouts": Question(
-        "time-out of functions", _signs("at-timeout says-timed-out throttled says-killed"), ("lambda_function",),
-        ("latency_max", "throttles")),
+        "trouble of functions", _signs("at-timeout says-timed-out throttled says-killed errors-up says-denied"),
+        ("lambda_function",), ("throttles",)),
     "redis-health": Question(
         "trouble of the cache",
-        _signs("not-answering says-refused-connection evicting refuses-writes says-no-memory slow-commands blamed"), CACHES),
+        _signs("not-answering says-refused-connection evicting refuses-writes says-no-memory slow-commands blamed"), CACHES,
+        needed=("cache",)),
     "log-review": Question(
         "new kind of error in the logs",
         _signs("new-errors blames-others says-timed-out says-killed says-denied errors-up"),

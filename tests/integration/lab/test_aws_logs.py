@@ -103,6 +103,7 @@ def test_queries_do_not_see_expired_events(clean_aws: AwsLab) -> None:
     query = client.start_query(
         logGroupName="g", startTime=seconds - 10 * 86_400, endTime=seconds, queryString="fields @message"
     )["queryId"]
+    client.get_query_results(queryId=query)
     rows = client.get_query_results(queryId=query)["results"]
     assert [field["value"] for row in rows for field in row if field["field"] == "@message"] == ["new"]
 

@@ -37,7 +37,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
 
 
 def test_status_has_every_endpoint_and_the_folder(shared: dict[str, Any]) -> None:
-    assert set(shared["endpoints"]) == {"aws", "postgres", "redis", "web", "smtp", "dns"}
+    assert set(shared["endpoints"]) == {"aws", "postgres", "redis", "web", "tls", "smtp", "dns"}
     assert Path(shared["folder"]).is_dir()
     assert shared["credentials"]["access_key"] == "LABOPERATOR"
     assert (shared["lock_table"], shared["record_bucket"]) == ("opsbook-locks", "opsbook-records")

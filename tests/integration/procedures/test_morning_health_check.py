@@ -111,7 +111,7 @@ def test_it_changes_nothing_takes_no_lock_and_keeps_a_record(seeded_estate: Lab,
     assert [lock_row(seeded_estate, system) for system in SYSTEMS] == [{}] * 5
     assert {guard["lock"] for guard in well.record["guard"]} == {None}
     assert sorted(path.name for path in well.folder.iterdir()) == [
-        "evidence.jsonl", "journal.jsonl", "record.html", "record.json"]
+        "attestation.json", "evidence.jsonl", "journal.jsonl", "record.html", "record.json"]
     page = (well.folder / "record.html").read_text()
     assert "<h2>Health</h2>" in page
     assert "<b>verdict</b></td>" + "<td><span class='tone healthy'>healthy</span></td>".replace("'", '"') * 5 in page

@@ -109,7 +109,7 @@ def test_beginning_and_end_are_noticed(seeded_lab: Lab, done: Maintained) -> Non
 def test_the_lock_is_given_back_and_no_receipt_is_left(seeded_lab: Lab, done: Maintained) -> None:
     assert lock_row(seeded_lab)["run"] == ""
     assert sorted(path.name for path in done.folder.iterdir()) == [
-        "evidence.jsonl", "journal.jsonl", "record.html", "record.json"]
+        "attestation.json", "evidence.jsonl", "journal.jsonl", "record.html", "record.json"]
     assert done.folder.stat().st_mode & 0o077 == 0
 
 

@@ -10,7 +10,7 @@ from opsbook.diagnosis.anomaly import TOGETHER, Anomaly, anomalies_of, requests_
 from opsbook.diagnosis.change_point import change_point
 from opsbook.diagnosis.metrics import direction_of
 from opsbook.diagnosis.rates import silence_of
-from opsbook.diagnosis.robust import UP
+from opsbook.diagnosis.robust import DOWN, UP
 from opsbook.diagnosis.saturation import leak_of
 from opsbook.diagnosis.scene import Scene
 from opsbook.diagnosis.series import Series
@@ -27,6 +27,9 @@ UNUSUAL = {
 
 SURGE = 1.5
 """How many times the usual traffic is a surge: services are run with about a third of their capacity to spare."""
+
+LOSS = 0.7
+"""Which part of the usual traffic is left when a good part is lost: a day's wave moves it by less than that in an hour."""
 
 IDLE_CAPACITY = 0.5
 """Below this part of what is provisioned a table as a whole is not short of capacity: one partition of it may be."""
@@ -50,6 +53,7 @@ def metric_signs(scene: Scene, series: Sequence[Series], evidence: str) -> list[
           if anomaly.unusual and anomaly.metric in UNUSUAL and anomaly.direction == UP),
         *_surges(scene, known, anomalies, evidence),
         *_silences(scene, known, evidence),
+        *_losses(scene, known, anomalies, evidence),
         *_limits(scene, known, evidence),
         *_capacities(scene, known, evidence),
         *_leaks(scene, known, evidence),
@@ -86,8 +90,17 @@ def _surges(scene: Scene, known: Known, anomalies: Sequence[Anomaly], evidence: 
                        (evidence,), onset, {"requests": round(one.usual)}, {"requests": round(one.actual)})
 
 
+def _losses(scene: Scene, known: Known, anomalies: Sequence[Anomaly], evidence: str) -> Iterator[Sign]:
+    """Requests of which a good part stopped: one of few clients is gone, or one of few ways in."""
+    for one in anomalies:
+        if one.metric == "requests" and one.unusual and one.direction == DOWN and one.actual <= LOSS * one.usual:
+            onset = onset_of(scene, known, one.component, one.metric)
+            yield Sign(one.component, "requests-gone", f"{one.actual:,.0f} requests a minute, usually {one.usual:,.0f}.",
+                       (evidence,), onset, {"requests": round(one.usual)}, {"requests": round(one.actual)})
+
+
 def _silences(scene: Scene, known: Known, evidence: str) -> Iterator[Sign]:
-    """Requests that stopped, and those that became a trickle: less than a tenth of what came before."""
+    """Requests that stopped altogether."""
     for (component, metric), one in known.items():
         if metric != "requests":
             continue

@@ -59,9 +59,9 @@ PHRASES = (
     _phrase(BLAMES, "blamed", CACHES, r"max number of clients reached"),
     # Clients that do not come through.
     _phrase(BLAMES, "says-refused-connection", (*DATABASES, *CACHES), r"connection refused", r"econnrefused",
-            r"could not connect", r"no route to host", r"host is unreachable", r"connect(?:ion)? timed? ?out",
+            r"could not connect", r"no route to host", r"host is unreachable", r"connect(?:ion)? ?timed? ?out",
             r"name or service not known", r"enotfound", r"server closed the connection", r"connection reset"),
     _phrase(BLAMES, "blamed", ("external", *STORES), r"bad gateway", r"service unavailable", r"gateway time-?out",
-            r"upstream", r"\b50[234]\b", r"read timed? ?out", r"timeouterror", r"etimedout",
+            r"upstream", r"\b50[234]\b", r"read ?timed? ?out", r"timeouterror", r"etimedout",
             r"circuit (?:breaker )?(?:is )?open", r"max retries exceeded", r"connection refused", r"connection reset"),
 )

@@ -17,6 +17,8 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.orphans 
     seal_interrupted,
     unsealed,
 )
+from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.record_store import try_lock
+from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.signers import Unsigned
 from tests.support.journals import begun, play, started
 
 
@@ -106,3 +108,32 @@ def test_what_has_no_journal_is_no_run(tmp_path: Path, dead: int) -> None:
 
 def test_a_run_that_does_not_name_its_launcher_is_not_running(tmp_path: Path) -> None:
     assert not is_running(leave(tmp_path, "old"))
+
+
+def test_a_record_that_is_there_is_only_sealed(tmp_path: Path, dead: int) -> None:
+    folder = leave(tmp_path, "older", launcher=dead, launcher_started="1")
+    (folder / "record.json").write_text('{"title": "as it was"}')
+    sealed = seal_interrupted(tmp_path)
+
+    assert (sealed.runs, sealed.attested, sealed.failed) == ((), ("older",), {})
+    assert (folder / "record.json").read_text() == '{"title": "as it was"}'
+    assert (folder / "attestation.json").exists()
+
+
+def test_nobody_is_asked_for_a_key_while_there_is_nothing_to_seal(tmp_path: Path, dead: int) -> None:
+    leave(tmp_path, "killed", launcher=dead, launcher_started="1")
+    leave(tmp_path, "living", **running())
+    seal_interrupted(tmp_path)
+
+    def asked() -> Unsigned:
+        raise AssertionError("a key was asked for")
+
+    assert seal_interrupted(tmp_path, asked).runs == ()
+
+
+def test_a_run_that_somebody_else_seals_is_left_to_them(tmp_path: Path, dead: int) -> None:
+    folder = leave(tmp_path, "killed", launcher=dead, launcher_started="1")
+    with (folder / "journal.jsonl").open() as journal:
+        assert try_lock(journal.fileno())
+        assert seal_interrupted(tmp_path).runs == ()
+    assert seal_interrupted(tmp_path).runs == ("killed",)

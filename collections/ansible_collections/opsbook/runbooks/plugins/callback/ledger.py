@@ -11,6 +11,7 @@ short_description: Keep a journal and a record of every ansible-playbook run
 description:
   - Opens a journal before the first task, appends an event for each task, safely on disk, and writes a record
     (C(record.json), C(record.html), under C(--check) also C(plan.json)) and a one-screen summary at the end.
+  - The record is sealed by C(attestation.json), which names its files and the records it follows; see C(docs/records.md).
   - The guard refuses a changing procedure while this callback is not enabled.
   - A run that was killed leaves its journal. The next run writes its record from it and marks it as interrupted.
 requirements:
@@ -27,6 +28,34 @@ options:
         key: record_dir
     env:
       - name: OPSBOOK_RECORD_DIR
+  signing_key:
+    description:
+      - Where the key that signs records is kept, V(env:NAME), V(file:/path) or V(secretsmanager:NAME#field), never the key
+        itself. An ed25519 key, PKCS8 PEM without a passphrase; a file is refused when others than its owner can read it.
+      - The path of a file may be relative to the current folder.
+      - Without one, or when it cannot be used, records are sealed and chained all the same, and say that nobody signed them.
+      - Secrets Manager is reached by boto3's usual chain.
+    type: str
+    default: ""
+    version_added: 0.2.0
+    ini:
+      - section: callback_ledger
+        key: signing_key
+    env:
+      - name: OPSBOOK_SIGNING_KEY
+  record_store:
+    description:
+      - Where finished records are copied to besides O(record_dir), as V(s3://bucket/prefix), or another folder.
+      - A copy that fails is said and leaves the record where it is; the next run copies it too.
+      - S3 is reached by boto3's usual chain.
+    type: str
+    default: ""
+    version_added: 0.2.0
+    ini:
+      - section: callback_ledger
+        key: record_store
+    env:
+      - name: OPSBOOK_RECORD_STORE
 author:
   - opsbook contributors (@opsbook)
 """
@@ -46,9 +75,11 @@ from ansible.release import __version__ as core_version
 
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.permit import process_started
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident import journal
+from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.copying import copy_record
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.journal import Journal
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.orphans import seal_interrupted, this_machine
-from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.record import EVIDENCE, JOURNAL, seal
+from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.record import EVIDENCE, JOURNAL
+from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.sealing import Signer, seal_run, signer_from
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.summary import summarize
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.events import evidence_of, name_of, task_events
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.operator import operator_name, project_revision
@@ -76,6 +107,7 @@ class CallbackModule(CallbackBase):
         self._failed = False
         self._play: Any = None
         self._systems: dict[str, str] = {}
+        self._signs: Signer | None = None
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         records = Path(self.get_option("record_dir")).absolute()
@@ -125,8 +157,20 @@ class CallbackModule(CallbackBase):
         self._journal.write("run_finished", failed=failed)
         journal.active = None
         delete_receipts(self._folder)
-        record = seal(self._folder)
-        self._display.display("\n" + summarize(record, os.path.relpath(self._folder)))
+        record, sealed = seal_run(self._folder, self._signer())
+        copied = self._copy()
+        said = f"{sealed.said}; {copied}" if copied else sealed.said
+        self._display.display("\n" + summarize(record, os.path.relpath(self._folder), said))
+
+    def _signer(self) -> Signer:
+        if self._signs is None:
+            self._signs = signer_from(self.get_option("signing_key") or "", os.environ)
+        return self._signs
+
+    def _copy(self) -> str:
+        """Copy the record to the store elsewhere, where there is one; returns what is to be said about it."""
+        address = self.get_option("record_store")
+        return copy_record(self._folder, address, self._signer()).said if address else ""
 
     def _write(self, status: str, result: Any) -> None:
         if self._journal is None or self._evidence is None:
@@ -148,7 +192,7 @@ class CallbackModule(CallbackBase):
         return self._systems[host.name]
 
     def _seal_orphans(self, records: Path) -> None:
-        sealed = seal_interrupted(records)
+        sealed = seal_interrupted(records, self._signer)
         for run in sealed.runs:
             self._display.display(f"An earlier run was interrupted; its record is in {run}")
         for run, reason in sealed.failed.items():

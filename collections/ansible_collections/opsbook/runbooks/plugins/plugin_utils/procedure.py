@@ -10,6 +10,7 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 
+from ..module_utils.core.durations import parse_duration
 from ..module_utils.core.errors import Refused
 
 FRONT_MATTER: dict[str, Any] = {
@@ -26,6 +27,16 @@ FRONT_MATTER: dict[str, Any] = {
     "parameters": {"type": "dict", "default": {}},
 }
 """The one schema of front matter, for playbooks and notebooks."""
+
+NOTEBOOK_FRONT_MATTER: dict[str, Any] = {
+    **{name: spec for name, spec in FRONT_MATTER.items() if name != "any_time"},
+    "question": {"type": "str", "required": True},
+    "permissions": {"type": "list", "elements": "str", "default": []},
+    # Of the whole run, and of one cell: lengths of time as "5m".
+    "deadline": {"type": "str", "default": "10m"},
+    "cell_timeout": {"type": "str", "default": "5m"},
+}
+"""What a notebook's `metadata.runbook` holds: the same, and what only an investigation has."""
 
 RUN_PARAMETERS: dict[str, Any] = {
     "confirm": {"type": "str", "default": ""},
@@ -65,7 +76,32 @@ def validate_front_matter(front: Any) -> dict[str, Any]:
                       "Add `vars: opsbook_procedure:` to its first play (CONTRIBUTING.md shows one).")
     title = str(front.get("title", "opsbook_procedure"))
     validated = _validated(FRONT_MATTER, dict(front), "read the front matter", title)
-    for name, spec in validated["parameters"].items():
+    _refuse_wrong_parameters(title, validated["parameters"])
+    return validated
+
+
+def validate_notebook(front: Any, notebook: str) -> dict[str, Any]:
+    """A notebook's front matter (`metadata.runbook`) with defaults filled in.
+
+    :param notebook: its name, for the message
+    :raises Refused: naming every fault
+    """
+    if not isinstance(front, Mapping):
+        raise Refused("read the front matter", notebook, "its metadata has no `runbook`",
+                      "Write one; docs/investigations.md says what it holds.")
+    validated = _validated(NOTEBOOK_FRONT_MATTER, dict(front), "read the front matter", notebook)
+    for name in ("deadline", "cell_timeout"):
+        if parse_duration(validated[name]).total_seconds() <= 0:
+            raise Refused("read the front matter", notebook, f"{name} leaves no time", "Give a length of time as 5m.")
+    if validated["changes"]:
+        raise Refused("read the front matter", notebook, "it says that it changes things; an investigation only reads",
+                      "Make it a procedure, or set changes to false.")
+    _refuse_wrong_parameters(notebook, validated["parameters"])
+    return validated
+
+
+def _refuse_wrong_parameters(title: str, parameters: Mapping[str, Any]) -> None:
+    for name, spec in parameters.items():
         if name in RUN_PARAMETERS or name.startswith(AWX_PREFIXES):
             raise Refused("read the front matter", title, f"the parameter {name} is one that every procedure has",
                           "Give it another name.")
@@ -73,7 +109,21 @@ def validate_front_matter(front: Any) -> dict[str, Any]:
             raise Refused("read the front matter", title, f"the parameter {name} has no specification",
                           "Declare its type, as argument_specs does.")
         _validated(PARAMETER, dict(spec), f"read the parameter {name}", title)
-    return validated
+
+
+def validate_investigation(front: Mapping[str, Any], notebook: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of an investigation with defaults filled in.
+
+    :param front: validated front matter of the notebook
+    :param given: what was given on the command line, in a file or by a task
+    :raises Refused: for a name the notebook does not know, a wrong type or a missing value
+    """
+    spec = front["parameters"]
+    unknown = sorted(set(given) - set(spec))
+    if unknown:
+        raise Refused("start the investigation", notebook, f"unknown parameters: {', '.join(unknown)}",
+                      f"It takes {', '.join(sorted(spec)) or 'none'}; everything else belongs into the inventory.")
+    return _validated(spec, dict(given), "start the investigation", notebook)
 
 
 def validate_parameters(front: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def collect_functions(connect: Connect, run: Run, wanted: Sequence[str]) -> Coll
 
     def read_one(name: str) -> Function:
         with explaining("read a Lambda function", name):
-            return _function(connect("lambda").get_function_configuration(FunctionName=name))
+            return function_of(connect("lambda").get_function_configuration(FunctionName=name))
 
     functions, coverage = gather(run, KIND, function_names(connect, wanted), read_one)
     return Collected(tuple(functions), run.now(), merge_coverage([coverage, _listing(wanted)]))
@@ -91,7 +91,8 @@ def describe_functions(collected: Collected[tuple[Function, ...]]) -> Mapping[st
     return {"functions": [asdict(function) for function in collected.state]}
 
 
-def _function(reply: Mapping[str, Any]) -> Function:
+def function_of(reply: Mapping[str, Any]) -> Function:
+    """A Function from the API's shape."""
     return Function(
         name=reply["FunctionName"], state=reply.get("State", ""), state_reason=reply.get("StateReason", ""),
         last_update=reply.get("LastUpdateStatus") or "", last_update_reason=reply.get("LastUpdateStatusReason", ""),

@@ -190,7 +190,7 @@ def collect_metrics(
     now = run.now()
     window = window_of(now, end, length, period)
     asked = [_queries(number, metric, window) for number, metric in enumerate(metrics)]
-    answers, failures = _ask(connect, run, [query for queries in asked for query in queries], window)
+    answers, failures = ask(connect, run, [query for queries in asked for query in queries], window)
     readings: list[Reading] = []
     missing: list[Gap] = []
     for metric, queries in zip(metrics, asked):
@@ -243,12 +243,12 @@ def _queries(number: int, metric: Metric, window: Window) -> list[dict[str, Any]
     ]
 
 
-def _ask(
+def ask(
     connect: Connect, run: Run, queries: Sequence[dict[str, Any]], window: Window
 ) -> tuple[dict[str, Series], dict[str, str]]:
-    """The series by query id, and why the others are missing."""
+    """Ask any number of queries over a window: the series by query id, and why the others are missing."""
 
-    def ask(batch: Sequence[dict[str, Any]]) -> dict[str, Series]:
+    def ask_for(batch: Sequence[dict[str, Any]]) -> dict[str, Series]:
         with explaining("read CloudWatch metrics", f"{len(batch)} queries"):
             pages = connect("cloudwatch").get_paginator("get_metric_data").paginate(
                 MetricDataQueries=batch, StartTime=window.start, EndTime=window.end)
@@ -257,7 +257,7 @@ def _ask(
     answers: dict[str, Series] = {}
     failures: dict[str, str] = {}
     batches = [queries[first:first + QUERIES_PER_CALL] for first in range(0, len(queries), QUERIES_PER_CALL)]
-    for done in run.each(ask, batches):
+    for done in run.each(ask_for, batches):
         answers.update(done.answer or {})
         if done.error is not None:
             failures.update({query["Id"]: done.error.reason for query in done.item})

@@ -92,6 +92,12 @@ def run_gate(options: Sequence[Mapping[str, Any]], judge: Callable[[Options], Ju
     _finish(module, work)
 
 
+def run_program(options: Sequence[Mapping[str, Any]], work: Callable[[Options], dict[str, Any]]) -> None:
+    """Run a module whose work is another program's, which only reads: its result is that of `work`."""
+    module = _module(options, {})
+    _finish(module, lambda: work(module.params))
+
+
 def failure_message(report: Report) -> str:
     """Every resource that failed, what verification saw, and what was done about it."""
     parts = [f"{failure['resource']}: {failure['reason']}" for failure in report.failures]

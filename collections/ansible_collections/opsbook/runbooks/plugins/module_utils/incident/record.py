@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from ..core.change import digest_of
+from .investigation_record import is_investigation, seal_investigation
 from .journal import read_journal
 from .page import render_page
+from .record_files import CHECKED, EVIDENCE, FAILED, INTERRUPTED, JOURNAL, OK, PAGE, PLAN, RECORD, SCHEMA, write_whole
 
-SCHEMA = "opsbook.record/1"
-JOURNAL, EVIDENCE, RECORD, PAGE, PLAN = "journal.jsonl", "evidence.jsonl", "record.json", "record.html", "plan.json"
-
-OK, FAILED, INTERRUPTED, CHECKED = "ok", "failed", "interrupted", "checked"
+__all__ = ["EVIDENCE", "JOURNAL", "PAGE", "PLAN", "RECORD", "SCHEMA", "build_record", "plan_of", "seal"]
 
 Event = Mapping[str, Any]
 
@@ -74,27 +73,23 @@ def plan_of(record: Mapping[str, Any]) -> dict[str, Any]:
             "revision": record["revision"], "entries": entries, "digest": digest_of(entries)}
 
 
-def seal(folder: Path) -> dict[str, Any]:
+def seal(folder: Path, signing: str = "Not signed.") -> dict[str, Any]:
     """Write record.json and record.html (and plan.json for a check run) from the journal in a run's folder.
 
+    :param signing: how the record is signed, a sentence for its page; `sealing.seal_run` attests it afterwards
     :raises OSError: when the journal cannot be read or the record not written
     """
     journal, evidence = folder / JOURNAL, folder / EVIDENCE
-    seen = read_journal(str(evidence)) if evidence.exists() else []
-    record = build_record(read_journal(str(journal)), seen)
+    events = read_journal(str(journal))
+    if is_investigation(events):
+        return seal_investigation(folder, signing)
+    record = build_record(events, read_journal(str(evidence)) if evidence.exists() else [])
     record["journal_sha256"] = hashlib.sha256(journal.read_bytes()).hexdigest()
     if record["status"] == CHECKED:
-        _write(folder / PLAN, json.dumps(plan_of(record), indent=1, sort_keys=True))
-    _write(folder / PAGE, render_page(record))
-    _write(folder / RECORD, json.dumps(record, indent=1, sort_keys=True))
+        write_whole(folder / PLAN, json.dumps(plan_of(record), indent=1, sort_keys=True))
+    write_whole(folder / PAGE, render_page(record, signing))
+    write_whole(folder / RECORD, json.dumps(record, indent=1, sort_keys=True))
     return record
-
-
-def _write(path: Path, text: str) -> None:
-    """All of it or nothing: a reader never sees half a record."""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
-    temporary.replace(path)
 
 
 def _status(started: Event, finished: Event, tasks: Sequence[Event], changes: Sequence[Event]) -> str:

@@ -35,17 +35,18 @@ VERDICT = {
 }
 
 
-def summarize(record: Mapping[str, Any], folder: str) -> str:
+def summarize(record: Mapping[str, Any], folder: str, seal: str = "") -> str:
     """The summary of a record.
 
     :param folder: where the record is kept
+    :param seal: what became of its seal, one line; none where that is empty
     """
     if record["status"] == "ok" and not record["tasks"]:
-        return "\n".join([f"{record['title']}: {NOTHING} ({_run(record)})", f"  record   {folder}/record.html"])
+        return "\n".join([f"{record['title']}: {NOTHING} ({_run(record)})", *_kept(folder, seal)])
     if _judges(record):
-        return _health_summary(record, folder)
+        return "\n".join([_health_summary(record), *_kept(folder, seal)])
     head = _cut(f"{record['title']}: {VERDICT[record['status']]} ({_run(record)})", 200)
-    tail = [f"  record   {folder}/record.html"]
+    tail = _kept(folder, seal)
     if record["status"] == "checked":
         tail.insert(0, f"  plan     {folder}/plan.json")
     # What failed comes first, so that it is never among what is left out.
@@ -68,7 +69,12 @@ def _judges(record: Mapping[str, Any]) -> bool:
     return record["procedure"].get("changes") is False and bool(judged or failed >= set(record["systems"]))
 
 
-def _health_summary(record: Mapping[str, Any], folder: str) -> str:
+def _kept(folder: str, seal: str) -> list[str]:
+    """Where the record is, and its seal: digits that are worth keeping elsewhere."""
+    return [f"  record   {folder}/record.html", *([f"  sealed   {_cut(seal, 300)}"] if seal else [])]
+
+
+def _health_summary(record: Mapping[str, Any]) -> str:
     """A verdict a system, a line a check, a line a fault: all of it, also where that is more than a screen."""
     health = health_of(record)
     counts = ", ".join(f"{health.count(verdict)} {verdict}" for verdict in ("healthy", "unhealthy", "unknown")
@@ -76,8 +82,7 @@ def _health_summary(record: Mapping[str, Any], folder: str) -> str:
     systems = list(health.verdicts)
     tables = [line for first in range(0, len(systems), COLUMNS) for line in _table(health, systems[first:first + COLUMNS])]
     faults = [line for system in systems for line in _named(system, _found(health.faults[system]))]
-    return "\n".join([f"{record['title']}: {counts} ({_run(record)})", *tables, *faults,
-                      f"  record   {folder}/record.html"])
+    return "\n".join([f"{record['title']}: {counts} ({_run(record)})", *tables, *faults])
 
 
 def _found(faults: Sequence[str]) -> list[str]:

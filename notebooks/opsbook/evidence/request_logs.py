@@ -1,0 +1,147 @@
+"""Requests as applications log them, counted by what they have in common: which route, which client, which version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from opsbook.evidence.log_queries import (
+    Answer,
+    Question,
+    asked,
+    components_with_logs,
+    cost_of,
+    coverage_of,
+    listed,
+    moment,
+    named,
+)
+from opsbook.evidence.log_text import LogFields, clean
+from opsbook.evidence.pieces import Piece, Span
+from opsbook.evidence.sources import Source, attempt, undeclared, whole
+
+DIMENSIONS = ("route", "client", "az", "version")
+KINDS = ("load_balancer", "http_api", "ecs_service", "lambda_function", "host")
+BINS_MINUTES = (1, 5, 15, 60)
+MOST_BINS = 20
+"""Stretches that a question is counted over at most: times routes, clients, zones, versions and statuses they must stay
+below the 10,000 rows that come back."""
+
+LONGEST_VALUE = 200
+
+
+@dataclass(frozen=True)
+class RequestGroup:
+    """Requests of one stretch of time that have all dimensions in common.
+
+    :param time: the stretch's start, UTC
+    :param period: its seconds
+    :param dimensions: by our names (route, client, az, version); "" where lines do not tell
+    :param errors: those that ended in a 5xx
+    :param slow: those that took longer than the limit; None where nobody asked
+    :param duration_ms: of all of them together
+    """
+
+    component: str
+    time: datetime
+    period: int
+    dimensions: Mapping[str, str]
+    requests: int
+    errors: int
+    slow: int | None = None
+    duration_ms: float = 0.0
+
+
+def request_groups(
+    case: Source, components: Sequence[str] | None = None, dimensions: Sequence[str] = DIMENSIONS,
+    slow_ms: float | None = None, fields: LogFields | None = None, name: str = "requests in logs",
+) -> Piece[RequestGroup]:
+    """Requests of the baseline and of the window, counted by stretch of time and dimensions.
+
+    :param components: names of components; None means all that have a log and take requests
+    :param dimensions: our names of the fields that requests are told apart by
+    :param slow_ms: also counts requests that took longer, which scans the logs once more
+    """
+    names = fields or LogFields()
+    by = ", ".join(named(getattr(names, one)) for one in (*dimensions, "status"))
+    chosen = components_with_logs(case, components, KINDS)
+    query = f"requests, their status and time by {by} of {listed(chosen)}"
+    blank: Piece[RequestGroup] = Piece(name, "logs-insights", query, whole(case))
+    if not chosen:
+        return undeclared(blank, "component with a log_group that takes requests")
+
+    def ask(condition: str) -> list[Answer]:
+        return asked(case, [Question(one, span, counting(names, by, condition, bin_of(span)))
+                            for one in chosen for span in (case.baseline, case.span)])
+
+    def read(piece: Piece[RequestGroup]) -> Piece[RequestGroup]:
+        answers = ask("")
+        slow = None if slow_ms is None else ask(f" and {named(names.duration)} > {slow_ms:g}")
+        everything = [*answers, *(slow or ())]
+        return replace(piece, rows=grouped(answers, slow, dimensions, names), coverage=coverage_of(everything),
+                       cost=cost_of(everything))
+
+    return attempt(blank, read)
+
+
+def counting(fields: LogFields, by: str, condition: str, minutes: int) -> str:
+    """The query that counts requests: lines with a status, whatever else they are."""
+    return (f"filter {named(fields.status)} >= 100{condition} | stats count(*) as requests, "
+            f"sum({named(fields.duration)}) as total_ms by bin({minutes}m), {by}")
+
+
+def bin_of(span: Span) -> int:
+    """Minutes that requests are counted over: the finest that leaves few enough stretches."""
+    minutes = span.length.total_seconds() / 60
+    return next((one for one in BINS_MINUTES if minutes <= one * MOST_BINS), BINS_MINUTES[-1])
+
+
+def grouped(
+    answers: Iterable[Answer], slow: Iterable[Answer] | None, dimensions: Sequence[str], fields: LogFields
+) -> tuple[RequestGroup, ...]:
+    """The rows of queries as groups; those of one stretch and dimensions that differ in status only are one.
+
+    :param slow: answers to the same questions about slow requests only; None where nobody asked
+    """
+    found: dict[Any, RequestGroup] = {}
+    for group in _groups(answers, dimensions, fields):
+        known = found.get(_key(group))
+        group = replace(group, slow=None if slow is None else 0)
+        found[_key(group)] = group if known is None else replace(
+            known, requests=known.requests + group.requests, errors=known.errors + group.errors,
+            duration_ms=round(known.duration_ms + group.duration_ms, 3))
+    for group in _groups(slow or (), dimensions, fields):
+        known = found.get(_key(group))
+        if known is not None:
+            found[_key(group)] = replace(known, slow=(known.slow or 0) + group.requests)
+    return tuple(sorted(found.values(), key=_key))
+
+
+def _groups(answers: Iterable[Answer], dimensions: Sequence[str], fields: LogFields) -> Iterator[RequestGroup]:
+    for done in answers:
+        span = done.item.span
+        for row in done.answer.rows if done.answer else ():
+            status = _number(row.get(fields.status))
+            if status < 100:
+                continue
+            stretch = next(value for name, value in row.items() if name.startswith("bin("))
+            values = {one: clean(row.get(getattr(fields, one), ""), LONGEST_VALUE) for one in dimensions}
+            requests = int(_number(row.get("requests")))
+            # A stretch of the clock may have begun before ours.
+            yield RequestGroup(done.item.component.name, max(moment(stretch), span.start), bin_of(span) * 60, values,
+                               requests, requests if status >= 500 else 0, None, round(_number(row.get("total_ms")), 3))
+
+
+def _key(group: RequestGroup) -> Any:
+    return group.component, group.time, tuple(sorted(group.dimensions.items()))
+
+
+def _number(text: str | None) -> float:
+    """A number of a line; what is none, as an attacker's may be, counts as nothing."""
+    try:
+        value = float(text or 0)
+    except ValueError:
+        return 0.0
+    return value if 0 <= value < 1e15 else 0.0

@@ -1,0 +1,1 @@
+"""Pages of records that need more than the standard library."""
