@@ -1,4 +1,4 @@
-"""An investigation of a system of the lab: its inventory resolved, secrets of its Secrets Manager, permissions that are denied."""
+"""An investigation of a system of the lab: its inventory, secrets of its Secrets Manager, permissions that are denied."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ def test_a_denied_permission_is_in_the_record_as_what_was_not_seen(lab: Lab, tmp
 
 
 def test_a_secret_of_secrets_manager_reaches_the_cell_and_nothing_that_is_kept(lab: Lab, tmp_path: Path) -> None:
-    done = run(lab, tmp_path, OPEN, COLLECT, f"secret = case.secret('token', token)\nassert secret == '{SECRET[::-1]}'[::-1]\n"
-               "print(secret)", CONCLUDE, token="secretsmanager:test/token#value")
+    use = f"secret = case.secret('token', token)\nassert secret == '{SECRET[::-1]}'[::-1]\nprint(secret)"
+    done = run(lab, tmp_path, OPEN, COLLECT, use, CONCLUDE, token="secretsmanager:test/token#value")
 
     assert done.status == 0, done.record["error"]
     assert SECRET.encode() not in done.everything()

@@ -70,8 +70,11 @@ def unseen(scene: Scene, question: Question, pieces: Mapping[str, Piece[Any]]) -
             missing[name] = "it was not collected"
         else:
             missing.update({gap.resource: gap.reason for gap in pieces[name].coverage.missing})
-    measured = {(one.component, one.metric) for one in series_of(pieces) if one.within(scene.window.start, scene.window.end)
-                or one.zero_if_missing}
+    series = series_of(pieces)
+    # No point of a count means none happened only of a component that published anything at all.
+    published = {one.component for one in series if one.points}
+    measured = {(one.component, one.metric) for one in series if one.within(scene.window.start, scene.window.end)
+                or (one.zero_if_missing and one.component in published)}
     for component in question.components(scene.service_map) if question.measured else ():
         absent = [metric for metric in question.measured if (component.name, metric) not in measured]
         if absent:

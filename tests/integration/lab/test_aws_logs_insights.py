@@ -1,4 +1,4 @@
-"""Logs Insights and FilterLogEvents over the API: each of these fails on plain moto."""
+"""Logs Insights and FilterLogEvents over the API, as plain moto does not have them."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 from ansible_collections.opsbook.runbooks.plugins.module_utils.http.tls import expiry_of, presented_certificate
 from lab.databases.contents import DATABASES, connected
 from lab.folders import LabError
+from lab.scenario.components import service_map
 from lab.scenario.injection import clear, current, inject
 from lab.scenario.model import load_scenario, load_scenarios
 from tests.support.labs import Lab, lab_command, running_lab
@@ -118,6 +119,13 @@ def data_state(lab: Lab) -> dict[str, Any]:
     return state
 
 
+def streams(lab: Lab, system: str) -> set[str]:
+    """The log streams of a component of the system."""
+    group = next(each["log_group"] for each in service_map(system) if each.get("log_group"))
+    found = lab.client("logs", system).describe_log_streams(logGroupName=group)["logStreams"]
+    return {each["logStreamName"] for each in found}
+
+
 def pages_state(lab: Lab) -> list[tuple[int, Any]]:
     paths = ("commerce/api/health", "analytics/health/ready", "media/api/health", "providers/stripe/status")
     return [page(lab, path) for path in paths]
@@ -130,12 +138,10 @@ def test_an_incident_shows_and_leaves_nothing_behind(calm: Lab, name: str) -> No
     noted = inject(calm.folder, scenario)
     assert current(calm.folder) == noted
     assert noted["scenario"] == name
-    groups = calm.client("logs", scenario.system)
-    written = [group["logGroupName"] for group in groups.describe_log_groups(logGroupNamePrefix="/")["logGroups"]] \
-        if not scenario.symptoms.get("faults") else []  # fmt: skip
-    assert written or scenario.symptoms.get("faults")
+    assert streams(calm, scenario.system) == {"main", "application"}
     assert clear(calm.folder) == name
     assert current(calm.folder) is None
+    assert streams(calm, scenario.system) == {"main"}
     assert (aws_state(calm, scenario.system), pages_state(calm)) == (before[0], before[2])
     eventually(lambda: data_state(calm) == before[1], 10)
 

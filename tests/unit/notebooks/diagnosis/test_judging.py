@@ -148,8 +148,12 @@ def test_an_unknown_sign_is_refused() -> None:
         Sign("api", "looks-odd", "")
 
 
-def test_series_of_counts_need_no_points_to_be_measured() -> None:
-    silent = {"metrics": Piece("metrics", "cloudwatch", "q", WINDOW, tuple(
-        Series("front", metric, "requests", COUNT, (), 60, True) for metric in ("requests", "errors")))}
+@pytest.mark.parametrize(("requests", "verdict"), [
+    pytest.param(600.0, "nothing_wrong", id="requests and no error"),
+    pytest.param(None, "insufficient_evidence", id="nothing was published at all"),
+])
+def test_no_point_of_a_count_is_none_only_where_something_was_published(requests: float | None, verdict: str) -> None:
+    rows = (counts([requests] * 240, "requests", "front"), Series("front", "errors", "requests", COUNT, (), 60, True))
+    silent = {"metrics": Piece("metrics", "cloudwatch", "q", WINDOW, rows)}
 
-    assert judge(SCENE, ERRORS, [], silent).verdict == "nothing_wrong"
+    assert judge(SCENE, ERRORS, [], silent).verdict == verdict

@@ -117,7 +117,7 @@ findings:
 record:
   description: The folder of the record.
   returned: when it began
-  type: path
+  type: str
 run:
   description: The id of the run.
   returned: when it began

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Callable, Protocol
 
-from ..core.errors import OperationError
+from ..core.errors import Missing, OperationError
 from ..core.parallel import map_parallel
 from .attestation import ATTESTATION, Attestation, read_attestation
 from .chain import HEADS, KEYS, PENDING, heads_of
@@ -117,11 +118,21 @@ def _entry(
     place = attestation_path(entry).rpartition("/")[0]
     plain = [name for name, kind in files.items() if kind == PLAIN and name != own]
     strange = {name: kind for name, kind in files.items() if kind != PLAIN and name != own}
-    digests = {name: store.digest(f"{place}/{name}") for name in plain} if whole else None
     if own not in files:
-        return Seen(entry, files=digests, strange=strange if whole else {})
+        # A run that is under way writes at this moment: what its files are is nobody's claim yet.
+        return Seen(entry, files=dict.fromkeys(plain, ""), strange=strange)
+    digests = _digests(store, place, plain) if whole else None
     attestation, signature, damage = _attestation(store, checker, attestation_path(entry))
     return Seen(entry, attestation, damage, signature, digests, strange if whole else {})
+
+
+def _digests(store: Store, place: str, names: Iterable[str]) -> dict[str, str]:
+    """The digests of files; one that is gone since they were listed is not there."""
+    found = {}
+    for name in names:
+        with suppress(Missing):
+            found[name] = store.digest(f"{place}/{name}")
+    return found
 
 
 def _attestation(
