@@ -37,16 +37,18 @@ def playbook(scene: Scene, name: str, parameters: Mapping[str, Any], changes: bo
     return shlex.join(words)
 
 
-def reason_of(scene: Scene, component: Component, what: str) -> str:
+def reason_of(scene: Scene, component: Component, noticed: Noticed, what: str) -> str:
     """Why an emergency is begun, for its record."""
-    return f"{what} of {component.name} since {scene.window.end:%Y-%m-%d %H:%M} UTC or before"
+    onset = min((sign.onset for sign in noticed.values() if sign.onset), default=None)
+    since = f"since {onset:%Y-%m-%d %H:%M} UTC" if onset else f"seen at {scene.now:%Y-%m-%d %H:%M} UTC"
+    return f"{what} of {component.name} {since}"
 
 
 def _restart(title: str, what: str) -> Steps:
     def steps(scene: Scene, component: Component, noticed: Noticed) -> list[NextStep]:
         if component.kind != "ecs_service":
             return []
-        given = {"services": [component.id], "override_reason": reason_of(scene, component, what)}
+        given = {"services": [component.id], "override_reason": reason_of(scene, component, noticed, what)}
         return [NextStep(title.format(component.name), playbook(scene, "restart-services", given), True)]
 
     return steps
@@ -60,27 +62,28 @@ def _roll_back(scene: Scene, component: Component, noticed: Noticed) -> list[Nex
         return []
     if not before:
         return _restart("Start the tasks of {} anew, which may buy time", "errors")(scene, component, noticed)
-    given = {"service": component.id, "service_revision": before, "override_reason": reason_of(scene, component, "errors")}
+    given = {"service": component.id, "service_revision": before,
+             "override_reason": reason_of(scene, component, noticed, "errors")}
     title = f"Return {component.name} to what ran before the deployment"
     return [NextStep(title, playbook(scene, "roll-back-service", given), True)]
 
 
 def _connections(scene: Scene, component: Component, noticed: Noticed) -> list[NextStep]:
-    given = {"override_reason": reason_of(scene, component, "no connections left")}
+    given = {"override_reason": reason_of(scene, component, noticed, "no connections left")}
     return [NextStep("End sessions that do nothing, and watch the recovery",
                      playbook(scene, "database-connections", given), True)]
 
 
 def _database(operation: str, title: str) -> Steps:
     def steps(scene: Scene, component: Component, noticed: Noticed) -> list[NextStep]:
-        given = {"operation": operation, "override_reason": reason_of(scene, component, "slow statements")}
+        given = {"operation": operation, "override_reason": reason_of(scene, component, noticed, "slow statements")}
         return [NextStep(title, playbook(scene, "database-maintenance", given), True)]
 
     return steps
 
 
 def _disk(scene: Scene, component: Component, noticed: Noticed) -> list[NextStep]:
-    given = {"override_reason": reason_of(scene, component, "disk full")}
+    given = {"override_reason": reason_of(scene, component, noticed, "disk full")}
     title = "Delete what is past its time, and give space back"
     return [NextStep(title, playbook(scene, "database-disk-full", given), True)]
 

@@ -58,7 +58,8 @@ class Piece(Generic[Row]):
 
     def summary(self) -> EvidenceSummary:
         """The piece without its rows, as findings name it."""
-        missing = tuple((gap.resource, gap.reason) for gap in self.coverage.missing)
+        missing, left_out = (tuple((gap.resource, gap.reason) for gap in gaps)
+                             for gaps in (self.coverage.missing, self.coverage.left_out))
         start, end = (self.span.start, self.span.end) if self.span else (None, None)
-        return EvidenceSummary(
-            self.name, self.source, self.query, start, end, len(self.rows), self.coverage.read, missing, self.cost)
+        return EvidenceSummary(self.name, self.source, self.query, start, end, len(self.rows), self.coverage.read, missing,
+                               left_out, self.cost)

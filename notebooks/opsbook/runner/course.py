@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +16,9 @@ from opsbook.runner.store import RunFolder, Withheld
 
 Say = Callable[[str], None]
 
+LONGEST_TITLE = 80
+"""Characters of a cell's title: a line of a terminal."""
+
 
 def titles_of(cells: Sequence[Mapping[str, Any]]) -> list[CellSeen]:
     """The code cells of a notebook, each with what a person calls it: the heading above it, the comment it begins with."""
@@ -23,8 +27,7 @@ def titles_of(cells: Sequence[Mapping[str, Any]]) -> list[CellSeen]:
     for index, cell in enumerate(cells):
         source = _source(cell)
         if cell["cell_type"] == "markdown":
-            lines = [line.strip() for line in source.splitlines() if line.strip()]
-            heading = next((line.lstrip("# ") for line in lines if line.startswith("#")), lines[0] if lines else heading)
+            heading = _heading(source) or heading
         elif cell["cell_type"] == "code" and source.strip():
             found.append(CellSeen(len(found) + 1, index, _title(cell, source, heading)))
     return found
@@ -44,7 +47,16 @@ def _title(cell: Mapping[str, Any], source: str, heading: str) -> str:
     first = source.strip().splitlines()[0].strip()
     named = next((tag for tag in tags if tag.isidentifier()), "")
     said = first.lstrip("# ") if first.startswith("#") else heading or first
-    return (f"{named}: {said}" if named else said)[:80]
+    return textwrap.shorten(f"{named}: {said}" if named else said, LONGEST_TITLE, placeholder=" ...")
+
+
+def _heading(source: str) -> str:
+    """What a cell of text announces: its heading, and below a section's heading what the section begins with."""
+    lines = [line.strip() for line in source.splitlines() if line.strip()]
+    headed = next((line.lstrip("# ") for line in lines if line.startswith("#")), "")
+    said = next((line for line in lines if not line.startswith("#")), "")
+    is_section = any(line.startswith("##") for line in lines)
+    return f"{headed}: {said}" if headed and said and is_section else headed or said
 
 
 class Course:

@@ -40,7 +40,8 @@ def show_evidence(pieces: Iterable[Piece[Any]]) -> None:
     """Show what was asked and how much of it was seen; what could not be read stands out."""
     rows = []
     for piece in pieces:
-        missing = "; ".join(f"{gap.resource}: {gap.reason}" for gap in piece.coverage.missing)
+        gaps = (*piece.coverage.missing, *piece.coverage.left_out)
+        missing = "; ".join(f"{gap.resource}: {gap.reason}" for gap in gaps)
         rows.append({"evidence": piece.name, "source": piece.source, "rows": len(piece.rows), "query": piece.query,
                      "not seen": missing or "-", **{name.replace("_", " "): value for name, value in piece.cost.items()}})
     columns = list(dict.fromkeys(name for row in rows for name in row))

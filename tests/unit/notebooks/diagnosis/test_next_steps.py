@@ -18,11 +18,11 @@ from opsbook.diagnosis.signs import Sign
 from opsbook.documentation import front_matters
 from opsbook.evidence.limits import InvestigationLimits
 from opsbook.runner.notebooks import names
-from tests.unit.notebooks.diagnosis.making import BASELINE, WINDOW
+from tests.unit.notebooks.diagnosis.making import BASELINE, WINDOW, at
 
 SCENE = Scene("commerce", ServiceMap(), WINDOW, BASELINE, WINDOW.end, InvestigationLimits(), environment="lab")
 REVISION = "arn:aws:ecs:us-east-1:123456789012:service-revision/production-cluster/api/1"
-DEPLOYED = {"deployed": Sign("api", "deployed", "deployed", actual={"revision_before": REVISION})}
+DEPLOYED = {"deployed": Sign("api", "deployed", "deployed", onset=at(20), actual={"revision_before": REVISION})}
 CASES = [(cause, kind) for cause, rule in CAUSES.items() for kind in rule.kinds]
 
 
@@ -61,7 +61,7 @@ def test_what_changes_something_says_so_and_why_it_is_run() -> None:
 
     assert (playbook, step.changes) == ("playbooks/roll-back-service.yml", True)
     assert given["service_revision"] == REVISION
-    assert given["override_reason"].startswith("errors of api since")
+    assert given["override_reason"].startswith("errors of api since 2026-")
 
 
 def test_without_a_way_back_the_tasks_are_restarted() -> None:

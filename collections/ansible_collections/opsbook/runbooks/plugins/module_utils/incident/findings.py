@@ -90,6 +90,7 @@ class EvidenceSummary:
     :param rows: how many rows were seen
     :param read: names of what was read whole
     :param missing: what could not be read, with why
+    :param left_out: what leaves nothing open, as what the system does not declare, with why
     :param cost: what asking cost (`bytes_scanned`)
     """
 
@@ -101,6 +102,7 @@ class EvidenceSummary:
     rows: int
     read: tuple[str, ...] = ()
     missing: tuple[tuple[str, str], ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
     cost: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -148,7 +150,7 @@ class Findings:
             "actual": self.actual,
             "suspects": [_suspect(rank, suspect) for rank, suspect in enumerate(self.suspects, 1)],
             "evidence": [_evidence(piece) for piece in self.evidence],
-            "not_seen": [{"resource": resource, "reason": reason} for resource, reason in self.not_seen],
+            "not_seen": _gaps(self.not_seen),
             "attributes": dict(self.attributes),
         }
 
@@ -178,6 +180,10 @@ def _suspect(rank: int, suspect: Suspect) -> dict[str, Any]:
     }
 
 
+def _gaps(gaps: tuple[tuple[str, str], ...]) -> list[dict[str, str]]:
+    return [{"resource": resource, "reason": reason} for resource, reason in gaps]
+
+
 def _reason(reason: Reason) -> dict[str, Any]:
     return {"text": reason.text, "evidence": list(reason.evidence)}
 
@@ -192,7 +198,8 @@ def _evidence(piece: EvidenceSummary) -> dict[str, Any]:
         "coverage": {
             "complete": not piece.missing,
             "read": list(piece.read),
-            "missing": [{"resource": resource, "reason": reason} for resource, reason in piece.missing],
+            "missing": _gaps(piece.missing),
+            "left_out": _gaps(piece.left_out),
         },
         "cost": dict(piece.cost),
     }

@@ -58,6 +58,9 @@ INVESTIGATION_STYLE = """
   details:not([open]) > :not(summary) { display: block !important; } }
 """
 
+LONG_QUERY = 120
+"""Characters of a question that are shown without being asked for."""
+
 VERDICTS = {"suspects": "suspects found", "nothing_wrong": "nothing wrong found",
             "insufficient_evidence": "insufficient evidence"}
 STATUS = {"ok": "concluded", "failed": "failed", "timed_out": "took too long", "kernel_died": "the kernel died",
@@ -166,11 +169,18 @@ def _steps(steps: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _evidence(pieces: Sequence[Mapping[str, Any]]) -> str:
-    rows = [[f"<b>{text(piece['name'])}</b>", text(piece["source"]), f"<code>{text(piece['query'])}</code>",
+    rows = [[f"<b>{text(piece['name'])}</b>", text(piece["source"]), _query(piece["query"]),
              text(_window(piece["window"])), text(piece["rows"]), _coverage(piece["coverage"]),
              json_value(piece["cost"]) if piece["cost"] else ""] for piece in pieces]
     made = table(["Evidence", "Source", "What was asked", "Window (UTC)", "Rows", "Seen", "Cost"], rows)
     return f'<div class="evidence">{made}</div>' if made else ""
+
+
+def _query(query: str) -> str:
+    """What was asked; of a long question the beginning, the whole of it when unfolded."""
+    if len(query) <= LONG_QUERY:
+        return f"<code>{text(query)}</code>"
+    return f"<details><summary><code>{text(query[:LONG_QUERY])} ...</code></summary><code>{text(query)}</code></details>"
 
 
 def _window(window: Mapping[str, Any] | None) -> str:
@@ -181,6 +191,9 @@ def _window(window: Mapping[str, Any] | None) -> str:
 
 
 def _coverage(coverage: Mapping[str, Any]) -> str:
+    left_out = "; ".join(str(gap["reason"]) for gap in coverage.get("left_out") or ())
+    if coverage["complete"] and not coverage["read"] and left_out:
+        return f'<span class="none">{text(left_out)}</span>'
     if coverage["complete"]:
         return '<span class="tone ok">all</span>'
     missing = "; ".join(f"{gap['resource']}: {gap['reason']}" for gap in coverage["missing"])
