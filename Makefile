@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 ARGS ?=
+SCENARIO ?= commerce-order-release-error
 
 .PHONY: help setup maintenance investigate lab lab-down test test-matrix lint bench bench-diagnosis chaos docs clean
 
@@ -15,6 +16,8 @@ help: ## say what there is
 setup: $(VENV)/.installed ## create .venv and install everything that running and testing need
 maintenance: setup lab ## run the weekly maintenance on the lab: make maintenance ARGS="--check --diff --limit commerce"
 	@ansible-playbook playbooks/weekly-maintenance.yml $(ARGS)
+investigate: setup lab ## inject an incident into the lab and look into it: make investigate SCENARIO=reviews-ratings-table-throttled
+	@python -m lab inject --investigate $(SCENARIO) $(ARGS)
 lab: setup ## start the lab (a whole estate on this machine); it stays up
 	@python -m lab up
 lab-down: setup ## stop the lab and remove all it left

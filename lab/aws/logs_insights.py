@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 from moto.core.exceptions import JsonRESTError
 from moto.core.utils import unix_time_millis, utcnow
 from moto.logs.exceptions import InvalidParameterException, ResourceNotFoundException
-from moto.logs.models import LogGroup, LogsBackend
+from moto.logs.models import LogGroup, LogsBackend, LogStream
 from moto.logs.responses import LogsResponse
 
+from lab.aws.event_rows import EventRow
 from lab.aws.insights_evaluation import MOST_ROWS, Result, evaluate
 from lab.aws.insights_expressions import Row
 from lab.aws.insights_grammar import Command, Grammar
 from lab.aws.insights_tokens import MalformedQuery
-from lab.aws.insights_values import discovered, moment
 from lab.aws.log_expiry import oldest_allowed
-from lab.aws.traffic_streams import events_between
+from lab.aws.traffic_streams import INGESTED_AFTER, TrafficStream, events_between
 
 SCHEDULED, RUNNING, COMPLETE, CANCELLED = "Scheduled", "Running", "Complete", "Cancelled"
 _MOST_GROUPS = 50
@@ -188,16 +188,20 @@ def _of_group(backend: LogsBackend, group: LogGroup, query: Query, counted: dict
     start = max(query.start, oldest_allowed(group))
     for stream in group.streams.values():
         # The range includes its last second.
-        for event in events_between(stream, start, query.end + 999):
+        for row in _of_stream(stream, start, query.end + 999):
+            row.place = (backend.account_id, group.name, stream.log_stream_name)
             counted["records"] += 1
-            counted["bytes"] += len(event.message.encode())
-            row = discovered(event.message)
-            row.update({
-                "@timestamp": moment(event.timestamp), "@message": event.message, "@logStream": stream.log_stream_name,
-                "@log": f"{backend.account_id}:{group.name}", "@ingestionTime": moment(event.ingestion_time),
-                "@ptr": f"{group.name}/{event.event_id}",
-            })  # fmt: skip
+            counted["bytes"] += len(row.message.encode())
             yield row
+
+
+def _of_stream(stream: LogStream, start: int, end: int) -> Iterator[EventRow]:
+    if isinstance(stream, TrafficStream):
+        for number, (at, text) in enumerate(stream.lines_between(start, end)):
+            yield EventRow(at, at + INGESTED_AFTER, text, number)
+    else:
+        for event in events_between(stream, start, end):
+            yield EventRow(event.timestamp, event.ingestion_time, event.message, event_id=str(event.event_id))
 
 
 def _now() -> int:

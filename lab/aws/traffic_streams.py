@@ -24,6 +24,8 @@ _LONGEST_CALL = 16
 _KEPT_MINUTES = 2000
 _TYPICAL_BYTES = 270
 Requests = Callable[[int, int], Sequence[float]]
+INGESTED_AFTER = 900
+"""Milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +53,20 @@ class TrafficStream(LogStream):  # type: ignore[misc]  # moto is followed as Any
         self.creation_time = utcnow() - timedelta(milliseconds=_now() - traffic.first * _MINUTE)
         self.first_event_timestamp = traffic.first * _MINUTE
 
-    def between(self, start: int, end: int) -> Iterator[LogEvent]:
-        """The events from `start` to `end` (milliseconds, both included), oldest first."""
+    def lines_between(self, start: int, end: int) -> list[Line]:
+        """Time and text of the events from `start` to `end` (milliseconds, both included), oldest first."""
         end = min(end, _now())
         first = max(self._traffic.first, start // _MINUTE)
         lines = [
             line for minute in self._made(first, end // _MINUTE + 1) for line in minute if start <= line[0] <= end
         ]  # fmt: skip
-        for number, (at, text) in enumerate(sorted(lines, key=lambda line: line[0])):
-            event = LogEvent(at + 900, {"timestamp": at, "message": text})
-            # An event keeps its id, however often it is read.
-            event.event_id = f"{at:014d}{crc32(text.encode()):010d}{number % 1000:03d}"
+        return sorted(lines, key=lambda line: line[0])
+
+    def between(self, start: int, end: int) -> Iterator[LogEvent]:
+        """The events from `start` to `end` (milliseconds, both included), oldest first."""
+        for number, (at, text) in enumerate(self.lines_between(start, end)):
+            event = LogEvent(at + INGESTED_AFTER, {"timestamp": at, "message": text})
+            event.event_id = event_id_of(at, text, number)
             yield event
 
     def _made(self, first: int, last: int) -> list[list[Line]]:
@@ -114,6 +119,11 @@ class TrafficStream(LogStream):  # type: ignore[misc]  # moto is followed as Any
             "uploadSequenceToken": "1",
             "storedBytes": 0,
         }
+
+
+def event_id_of(at: int, text: str, number: int) -> str:
+    """The id of an event, which it keeps however often it is read."""
+    return f"{at:014d}{crc32(text.encode()):010d}{number % 1000:03d}"
 
 
 def events_between(stream: LogStream, start: int, end: int) -> Iterator[LogEvent]:

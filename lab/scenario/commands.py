@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab.folders import LabError
 from lab.terminal import say
+
+if TYPE_CHECKING:
+    from lab.scenario.model import Scenario
 
 
 def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -21,6 +27,7 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
     what.add_argument("--list", action="store_true", help="list the scenarios, by system")
     what.add_argument("--clear", action="store_true", help="take back what was injected")
     what.add_argument("--page", action="store_true", help="print docs/scenarios.md")
+    what.add_argument("--investigate", action="store_true", help="and run the first investigation that it concerns")
     inject.add_argument("--label", action="store_true", help="with --list: what is wrong in each")
 
 
@@ -47,5 +54,13 @@ def _inject(folder: Path, options: argparse.Namespace) -> int:
     begun, scenario = time.monotonic(), load_scenario(options.scenario)
     injection.inject(folder, scenario)
     say(f"{scenario.system}: {scenario.title} (after {time.monotonic() - begun:.1f} seconds)")
+    if options.investigate:
+        return _investigate(folder, scenario)
     say(f"Look into it: {', '.join(scenario.investigations)}")
     return 0
+
+
+def _investigate(folder: Path, scenario: Scenario) -> int:
+    """Run the first investigation that a scenario concerns, as a person would; returns its exit status."""
+    command = [sys.executable, "-m", "opsbook", "investigate", scenario.investigations[0], "--system", scenario.system]
+    return subprocess.run(command, env={**os.environ, "OPSBOOK_LAB_FOLDER": str(folder)}, check=False).returncode
