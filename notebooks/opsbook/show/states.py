@@ -71,7 +71,7 @@ def functions(case: Case) -> None:
                 for bounds in rows_of_kind(case, Bounds) for one in bounds.functions], title="Functions and their bounds")
 
 
-def tables(case: Case) -> None:
+def throughput(case: Case) -> None:
     """How much of their throughput tables and indexes used, those that refused requests first."""
     rows = [{"table": one.component, "index": one.index, "direction": one.direction, "billing": one.billing_mode,
              "limit (units/s)": one.limit, "used %": one.used_percent, "refused": one.throttle_events}

@@ -107,7 +107,7 @@ def _text(title: str, heads: Sequence[str], cells: Sequence[Sequence[str]], more
     rows = [list(heads), *([cut(cell, 60) for cell in row] for row in cells)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(heads))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([*([title] if title else []), *(lines if cells else ["None."]), *([more] if more else [])])
+    return "\n".join([*([cut(title)] if title else []), *(lines if cells else ["None."]), *([more] if more else [])])
 
 
 def _cells(row: Any) -> Mapping[str, Any]:
