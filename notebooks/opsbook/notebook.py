@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.client import Connect, connector
-from ansible_collections.opsbook.runbooks.plugins.module_utils.core.durations import parse_duration
-from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import OperationError, Refused
+from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import OperationError
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.run import Run
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.findings import Findings
 from opsbook.diagnosis.judging import judge
@@ -34,6 +33,7 @@ from opsbook.evidence.limits import limits_of
 from opsbook.evidence.pieces import Piece, Span
 from opsbook.show.findings import show_findings
 from opsbook.show.tables import show_evidence
+from opsbook.times import spans_of
 
 CASE = "OPSBOOK_CASE"
 ATTEMPTS = 4
@@ -51,13 +51,13 @@ class Case:
     :param span: the window that is looked at
     :param baseline: the stretch before it, which it is compared with
     :param pieces: everything collected so far, by name
-    :param inventory: the inventory that commands have to name; empty for the checkout's own
+    :param inventory: the inventories that commands have to name; none for the checkout's own
     """
 
     investigation: str
     question: str
     system: str
-    declared: Mapping[str, Any]
+    declared: Mapping[str, Any] = field(repr=False)
     now: datetime
     span: Span
     baseline: Span
@@ -65,7 +65,7 @@ class Case:
     pieces: dict[str, Piece[Any]] = field(default_factory=dict, repr=False)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     connect: Connect | None = field(default=None, repr=False)
-    inventory: str = ""
+    inventory: tuple[str, ...] = ()
 
     def aws(self) -> Connect:
         """The factory of clients for the system's account.
@@ -90,7 +90,7 @@ class Case:
         return Scene(
             self.system, self.service_map, self.span, self.baseline, self.now, limits_of(self.declared),
             database.name if database else "", cache.name if cache else "",
-            str(self.declared.get("opsbook_environment") or ""), self.inventory)
+            str(self.declared.get("opsbook_environment") or ""), self.inventory, self.investigation)
 
     def judge(self, question: Question | None = None) -> Judgement:
         """The answer to the investigation's question, from everything that was kept.
@@ -158,13 +158,9 @@ def open_case(investigation: str, *, system: str, at: str = "", window: str = "1
     """
     given = _given() or _resolved(investigation, system)
     now = datetime.fromisoformat(given["now"])
-    end = _moment(at) if at.strip() else now
-    if end > now:
-        raise Refused("open the case", f"at={at}", "it has not come yet", "Give a moment that has passed, or none.")
-    length, before = parse_duration(window), parse_duration(baseline)
-    span = Span(end - length, end)
-    return Case(investigation, given["question"], system, given["declared"], now, span, span.before(before),
-                secrets=given.get("secrets") or {}, inventory=given.get("inventory") or "")
+    span, before = spans_of(now, at, window, baseline)
+    return Case(investigation, given["question"], system, given["declared"], now, span, before,
+                secrets=given.get("secrets") or {}, inventory=tuple(given.get("inventory") or ()))
 
 
 def _given() -> dict[str, Any] | None:
@@ -187,11 +183,3 @@ def _resolved(investigation: str, system: str) -> dict[str, Any]:
                              "Name a system of the inventory; ANSIBLE_INVENTORY says which inventory.")
     return {"declared": json.loads(done.stdout), "now": datetime.now(UTC).isoformat(),
             "question": question_of(investigation)}
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError as error:
-        raise Refused("open the case", f"at={text}", "it is not a time", "Give ISO 8601: 2026-11-22T02:30:00Z.") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

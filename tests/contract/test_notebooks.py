@@ -13,8 +13,9 @@ import pytest
 import opsbook.collect
 import opsbook.show
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.procedure import validate_notebook
-from opsbook.diagnosis.causes import CAUSES
+from opsbook.diagnosis.causes import CAUSES, ENTRANCES
 from opsbook.diagnosis.questions import QUESTIONS
+from opsbook.diagnosis.sources import ABOUT, SEEN_IN
 from opsbook.new import TEMPLATE, from_template
 from opsbook.runner.notebooks import FOLDER
 from tests.contract.tree import ROOT
@@ -101,10 +102,15 @@ def test_the_ids_are_of_procedures_and_named_in_the_text(path: Path) -> None:
     assert all(one in sources(found, "markdown")[0] for one in ids)
 
 
-def test_what_a_question_needs_is_a_piece_that_its_notebook_collects() -> None:
-    for name, question in QUESTIONS.items():
-        code = "\n".join(sources(content_of(FOLDER / f"{name}.ipynb"), "code"))
-        for piece in question.needed:
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_what_would_show_the_symptom_is_collected(name: str) -> None:
+    """Or the notebook could never say that nothing is wrong, or would say so of what it never looked at."""
+    code = "\n".join(sources(content_of(FOLDER / f"{name}.ipynb"), "code"))
+    question = QUESTIONS[name]
+    for piece in {piece for sign in question.signs for piece in SEEN_IN.get(sign, ())}:
+        kinds = set(ABOUT.get(piece, question.where))
+        entries = ENTRANCES if "entry" in question.where else ()
+        if kinds & {*question.where, *entries}:
             assert _collector_of(piece) in code, f"{name} needs {piece}"
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.findings import (
     INSUFFICIENT,
     NOTHING_WRONG,
+    SUSPECTS,
     Suspect,
 )
 from opsbook.diagnosis.causes import CAUSES, Cause
@@ -19,6 +21,7 @@ from opsbook.diagnosis.scene import Scene
 from opsbook.diagnosis.series import Series
 from opsbook.diagnosis.service_map import Component
 from opsbook.diagnosis.signs import DIRECT, HINT, MEASURED, Sign, at
+from opsbook.diagnosis.sources import SEEN_IN, lacking, measurable
 from opsbook.diagnosis.survey import survey
 from opsbook.diagnosis.verdicts import Judgement
 from opsbook.evidence.pieces import Piece
@@ -29,6 +32,13 @@ HINTS = frozenset({"deployed"})
 WELL = frozenset({"answers-well", "below-capacity"})
 """Signs that nothing is wrong, or that say nothing alone."""
 
+STATES = frozenset({
+    "cpu-high", "disk-filling", "evicting", "idle-in-transaction", "memory-high", "memory-rising", "slow-commands",
+    "slow-statements", "tables-bloated",
+})
+"""Signs of how something is, which may have been so for weeks: without an onset they are measured, and prove no cause."""
+
+UNEXPLAINED = "unexplained"
 INFORMATIONAL, UNKNOWN = 1, 0
 MOST_SUSPECTS = 5
 MOST_NOTICED = 4
@@ -47,9 +57,10 @@ def judge(scene: Scene, question: Question, signs: Sequence[Sign], pieces: Mappi
                       next((sign.onset for sign in alarmed if sign.onset), None))
     places = _places(scene, question, alarmed, series_of(pieces))
     relevant = _relevant(scene, alarmed)
-    hypotheses = [found for name in relevant for found in _hypotheses(scene, name, signs, places, symptom)]
-    suspects = suspects_of(hypotheses, symptom)[:MOST_SUSPECTS]
+    hypotheses = [found for name in relevant for found in _hypotheses(scene, name, signs, places, pieces)]
+    suspects = suspects_of([*hypotheses, *_unexplained(scene, alarmed, places, hypotheses)], symptom)[:MOST_SUSPECTS]
     verdict, standing = verdict_of(symptom, suspects, [resource for resource, why in missing])
+    standing = standing if verdict == SUSPECTS else ()
     besides = [sign for sign in signs if sign.component not in relevant and sign.kind not in HINTS | WELL]
     worst = alarmed[0] if alarmed else None
     return Judgement(
@@ -64,23 +75,20 @@ def series_of(pieces: Mapping[str, Piece[Any]]) -> tuple[Series, ...]:
 
 def unseen(scene: Scene, question: Question, pieces: Mapping[str, Piece[Any]]) -> list[tuple[str, str]]:
     """What the question needed and nobody could read, with why."""
-    missing: dict[str, str] = {}
-    for name in question.needed:
-        if name not in pieces:
-            missing[name] = "it was not collected"
-        else:
-            missing.update({gap.resource: gap.reason for gap in pieces[name].coverage.missing})
+    concerned = question.components(scene.service_map)
+    if not concerned:
+        return [(scene.system, "the service map has no component that this question is about")]
+    missing = lacking(scene, question.signs, frozenset(component.kind for component in concerned), pieces)
     series = series_of(pieces)
     # No point of a count means none happened only of a component that published anything at all.
     published = {one.component for one in series if one.points}
     measured = {(one.component, one.metric) for one in series if one.within(scene.window.start, scene.window.end)
                 or (one.zero_if_missing and one.component in published)}
-    for component in question.components(scene.service_map) if question.measured else ():
-        absent = [metric for metric in question.measured if (component.name, metric) not in measured]
+    for component in concerned:
+        absent = [metric for metric in question.measured if (ways := measurable(component, metric))
+                  and not any((component.name, way) in measured for way in ways)]
         if absent:
             missing[component.name] = f"no measurement of {', '.join(absent).replace('_', ' ')} in the window"
-    if not question.components(scene.service_map):
-        missing[scene.system] = "the service map has no component that this question is about"
     return list(missing.items())
 
 
@@ -115,12 +123,37 @@ def _places(
 
 
 def _hypotheses(
-    scene: Scene, name: str, signs: Sequence[Sign], places: Mapping[str, int], symptom: Symptom
+    scene: Scene, name: str, signs: Sequence[Sign], places: Mapping[str, int], pieces: Mapping[str, Piece[Any]]
 ) -> Iterable[Hypothesis]:
     component, noticed = scene.service_map[name], at(signs, name)
     for key, cause in CAUSES.items():
         if component.kind in cause.kinds and any(needed <= set(noticed) for needed in cause.needs):
-            yield _hypothesis(scene, component, key, cause, noticed, places.get(name, _deep(scene, name, places)))
+            found = _hypothesis(scene, component, key, cause, noticed, places.get(name, _deep(scene, name, places)))
+            yield replace(found, unseen=_not_contradicted(cause, pieces))
+
+
+def _not_contradicted(cause: Cause, pieces: Mapping[str, Piece[Any]]) -> tuple[str, ...]:
+    """The pieces that could have spoken against a cause and were not whole."""
+    asked = dict.fromkeys(name for sign in sorted(cause.against) for name in SEEN_IN.get(sign, ()))
+    return tuple(name for name in asked if name in pieces and pieces[name].coverage.missing)
+
+
+def _unexplained(
+    scene: Scene, alarmed: Sequence[Sign], places: Mapping[str, int], hypotheses: Sequence[Hypothesis]
+) -> list[Hypothesis]:
+    """What is said where the symptom is there and no rule explains it: where it comes from, as far as that can be told."""
+    if not alarmed or any(one.strength != HINT for one in hypotheses):
+        return []
+    name = min(places, key=lambda one: (places[one], one), default=alarmed[0].component)
+    mine = [sign for sign in alarmed if sign.component == name] or list(alarmed[:1])
+    component = scene.service_map[name]
+    return [Hypothesis(
+        UNEXPLAINED, name, f"Something in {name} that no rule knows", 3,
+        tuple(Ground(sign.text, MEASURED, sign.evidence) for sign in mine[:MOST_NOTICED]),
+        against=(Ground("No sign of a known cause was found at it, or below it.", MEASURED, ()),),
+        onset=mine[0].onset, place=places.get(name), expected=mine[0].expected, actual=mine[0].actual,
+        unanswered=("What changed, and what do its own logs and traces say?",),
+        next_steps=next_steps_for(scene, component, UNEXPLAINED, at(mine, name)), attributes=attributes_of(component))]
 
 
 def _deep(scene: Scene, name: str, places: Mapping[str, int]) -> int | None:
@@ -135,7 +168,7 @@ def _hypothesis(
     speaking = [sign for kind, sign in noticed.items() if kind in needed | cause.direct | cause.supports]
     grounds = tuple(Ground(sign.text, _strength(sign, cause), sign.evidence) for sign in speaking)
     contrary = [sign for kind, sign in noticed.items() if kind in cause.against]
-    against = tuple(Ground(sign.text, MEASURED, sign.evidence) for sign in contrary)
+    against = tuple(Ground(sign.text, DIRECT if sign.kind in WELL else MEASURED, sign.evidence) for sign in contrary)
     first = next((sign for sign in speaking if sign.kind in cause.direct), speaking[0])
     onset = min((sign.onset for sign in speaking if sign.onset and sign.kind in needed | cause.direct), default=None)
     return Hypothesis(
@@ -147,6 +180,8 @@ def _hypothesis(
 def _strength(sign: Sign, cause: Cause) -> str:
     if sign.kind in HINTS:
         return HINT
+    if sign.kind in STATES and sign.onset is None:
+        return MEASURED
     return DIRECT if sign.kind in cause.direct else MEASURED
 
 

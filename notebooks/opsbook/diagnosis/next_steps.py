@@ -32,8 +32,9 @@ def playbook(scene: Scene, name: str, parameters: Mapping[str, Any], changes: bo
     """
     confirmed = {"confirm": scene.system} if changes and scene.environment == "production" else {}
     given = {**parameters, **confirmed}
-    words = ["ansible-playbook", *(["-i", scene.inventory] if scene.inventory else []), f"playbooks/{name}.yml",
-             "--limit", scene.system, *(["-e", json.dumps(given)] if given else [])]
+    chosen = [word for source in scene.inventory for word in ("-i", source)]
+    words = ["ansible-playbook", *chosen, f"playbooks/{name}.yml", "--limit", scene.system,
+             *(["-e", json.dumps(given)] if given else [])]
     return shlex.join(words)
 
 
@@ -68,10 +69,12 @@ def _roll_back(scene: Scene, component: Component, noticed: Noticed) -> list[Nex
     return [NextStep(title, playbook(scene, "roll-back-service", given), True)]
 
 
-def _connections(scene: Scene, component: Component, noticed: Noticed) -> list[NextStep]:
-    given = {"override_reason": reason_of(scene, component, noticed, "no connections left")}
-    return [NextStep("End sessions that do nothing, and watch the recovery",
-                     playbook(scene, "database-connections", given), True)]
+def _connections(title: str, what: str) -> Steps:
+    def steps(scene: Scene, component: Component, noticed: Noticed) -> list[NextStep]:
+        given = {"override_reason": reason_of(scene, component, noticed, what)}
+        return [NextStep(title, playbook(scene, "database-connections", given), True)]
+
+    return steps
 
 
 def _database(operation: str, title: str) -> Steps:
@@ -89,9 +92,15 @@ def _disk(scene: Scene, component: Component, noticed: Noticed) -> list[NextStep
 
 
 def _investigate(investigation: str, title: str) -> Steps:
+    """Another investigation of the same time; of one that runs already, the one that reads the logs, and the other way."""
+
     def steps(scene: Scene, component: Component, noticed: Noticed) -> list[NextStep]:
-        return [NextStep(title.format(component.name),
-                         playbook(scene, "investigate", {"investigation": investigation}, changes=False))]
+        another = "log-review" if scene.investigation != "log-review" else "high-error-rate"
+        given: dict[str, Any] = {"investigation": another if investigation == scene.investigation else investigation}
+        if not scene.is_about_now:
+            minutes = round(scene.window.length.total_seconds() / 60)
+            given["parameters"] = {"at": scene.window.end.isoformat(timespec="seconds"), "window": f"{minutes}m"}
+        return [NextStep(title.format(component.name), playbook(scene, "investigate", given, changes=False))]
 
     return steps
 
@@ -122,8 +131,9 @@ STEPS: dict[str, Steps] = {
     "out-of-memory": _restart("Start the tasks of {} anew; give them more memory with the next deployment", "out of memory"),
     "memory-leak": _restart("Start the tasks of {} anew before their memory is full", "memory leak"),
     "unhealthy-targets": _restart("Start the tasks of {} anew", "unhealthy targets"),
-    "connections-exhausted": _connections,
-    "lock-contention": _connections,
+    "connections-exhausted": _connections("End sessions that do nothing, and watch the recovery", "no connections left"),
+    "lock-contention": _connections(
+        "Look who is waited for (the table of sessions); end what leaves its transaction open", "sessions wait for locks"),
     "slow-query": _database("analyze", "Renew the planner's statistics"),
     "table-bloat": _database("vacuum", "Vacuum the tables"),
     "disk-full": _disk,

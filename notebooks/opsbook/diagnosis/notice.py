@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.ecs_services import Observed as ObservedService
+from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.elasticache_clusters import Cluster
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.elb_balancers import Balancer
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.elb_targets import TargetGroup
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.lambda_limits import Bounds
+from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.rds_instances import Instance
 from ansible_collections.opsbook.runbooks.plugins.module_utils.http.check import Checked
 from ansible_collections.opsbook.runbooks.plugins.module_utils.http.dns import Resolved
 from ansible_collections.opsbook.runbooks.plugins.module_utils.postgres.sessions import Activity
@@ -27,6 +29,7 @@ from opsbook.evidence.endpoints import Certificate
 from opsbook.evidence.log_text import LogLine
 from opsbook.evidence.pieces import Piece, Span
 from opsbook.evidence.request_logs import RequestGroup
+from opsbook.evidence.states import TableUse
 
 Noticing = Callable[[Scene, Any, str], Iterable[Sign]]
 
@@ -35,6 +38,8 @@ BY_ROW: tuple[tuple[type, Noticing], ...] = (
     (RequestGroup, requests.request_signs),
     (ObservedService, states.service_signs),
     (TargetGroup, states.target_signs),
+    (TableUse, states.table_use_signs),
+    (Cluster, states.cluster_signs),
     (Balancer, states.balancer_signs),
     (Activity, stores.session_signs),
     (Statement, stores.statement_signs),
@@ -46,7 +51,11 @@ BY_ROW: tuple[tuple[type, Noticing], ...] = (
 )
 """Which function looks at which kind of row. What shows the present only is passed over in a case about the past."""
 
-OF_THE_PRESENT = (ObservedService, TargetGroup, Balancer, Activity, Statement, Statistics, ObservedCache, Resolved, Checked)
+OF_THE_PRESENT = (
+    ObservedService, TargetGroup, Balancer, Activity, Statement, Statistics, ObservedCache, Resolved, Checked, Instance,
+    Cluster,
+)
+"""Rows that show how things are now, and say nothing about an hour of yesterday."""
 
 
 def notice(scene: Scene, pieces: Mapping[str, Piece[Any]]) -> list[Sign]:
@@ -67,6 +76,8 @@ def notice(scene: Scene, pieces: Mapping[str, Piece[Any]]) -> list[Sign]:
             signs += metrics.metric_signs(seen, piece.rows, name)
         elif isinstance(row, Bounds):
             signs += states.function_signs(scene, piece.rows, series, name)
+        elif isinstance(row, Instance):
+            signs += states.instance_signs(scene, piece.rows, series, name)
         elif isinstance(row, Checked):
             look = outside.provider_signs if _of_providers(scene, piece.rows) else outside.endpoint_signs
             signs += look(scene, piece.rows, name)

@@ -22,8 +22,8 @@ class Question:
     :param symptom: what is asked for, as in "no {symptom} found"
     :param signs: any of them is the symptom
     :param where: kinds of components that it counts at, or ENTRY, or BEHIND
-    :param measured: metrics that must have been read of every such component, for nothing to be wrong
-    :param needed: names of pieces of evidence that must be complete for that
+    :param measured: metrics that must have been read of every such component, for nothing to be wrong; which pieces of
+        evidence must be whole for that follows from the signs (`sources`)
     :param family: of metrics, by which the service map is searched; empty where the symptom is none of errors and latency
     """
 
@@ -31,7 +31,6 @@ class Question:
     signs: frozenset[str]
     where: tuple[str, ...]
     measured: tuple[str, ...] = ()
-    needed: tuple[str, ...] = ()
     family: str = ""
 
     def concerns(self, component: Component) -> bool:
@@ -62,29 +61,28 @@ QUESTIONS: dict[str, Question] = {
         "outage",
         _signs("not-answering tasks-missing tasks-do-not-start targets-unhealthy health-check-times-out port-closed "
                "name-wrong certificate-bad"),
-        (ENTRY, "ecs_service", "host", "external", *DATABASES), needed=("endpoints",), family=ERRORS),
+        (ENTRY, "ecs_service", "host", "external", *DATABASES), family=ERRORS),
     "no-traffic": Question(
         "loss of traffic", _signs("requests-gone name-wrong certificate-bad port-closed"), (ENTRY,), ("requests",)),
     "database-connections": Question(
         "shortage of connections",
         _signs("connections-high says-connections-out not-answering says-refused-connection idle-in-transaction "
                "sessions-blocked"),
-        DATABASES, needed=("database sessions",)),
+        DATABASES),
     "database-performance": Question(
         "slow database",
         _signs("slow-statements sessions-blocked tables-bloated latency-up cpu-high throttled says-lock not-answering "
                "says-refused-connection"),
-        (*DATABASES, "dynamodb_table"), needed=("database sessions", "statements lately", "database statistics", "tables")),
+        (*DATABASES, "dynamodb_table")),
     "dynamodb-throttling": Question("throttling of tables", _signs("throttled"), ("dynamodb_table",), ("throttles",)),
     "lambda-timeouts": Question(
         "trouble of functions", _signs("at-timeout says-timed-out throttled says-killed errors-up says-denied"),
-        ("lambda_function",), ("throttles",)),
+        ("lambda_function",), ("throttles", "latency_max")),
     "redis-health": Question(
         "trouble of the cache",
-        _signs("not-answering says-refused-connection evicting refuses-writes says-no-memory slow-commands blamed"), CACHES,
-        needed=("cache",)),
+        _signs("not-answering says-refused-connection evicting refuses-writes says-no-memory slow-commands blamed"), CACHES),
     "log-review": Question(
         "new kind of error in the logs",
         _signs("new-errors blames-others says-timed-out says-killed says-denied errors-up"),
-        (ENTRY, "ecs_service", "lambda_function", "host", "http_api"), needed=("lines of trouble",)),
+        (ENTRY, "ecs_service", "lambda_function", "host", "http_api")),
 }

@@ -23,7 +23,8 @@ class Scene:
     :param now: the moment of looking, UTC
     :param database, cache: the components that the inventory's logins reach; empty where there is none
     :param environment: lab, staging or production
-    :param inventory: what commands have to say with -i; empty for the checkout's own
+    :param investigation: the one that runs
+    :param inventory: what commands have to say, each with -i; none for the checkout's own
     """
 
     system: str
@@ -35,7 +36,8 @@ class Scene:
     database: str = ""
     cache: str = ""
     environment: str = ""
-    inventory: str = ""
+    inventory: tuple[str, ...] = ()
+    investigation: str = ""
 
     @property
     def is_about_now(self) -> bool:

@@ -20,15 +20,18 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.core.permit impor
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.investigation_record import INVESTIGATION
 from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.orphans import this_machine
 from ansible_collections.opsbook.runbooks.plugins.plugin_utils.operator import operator_name, project_revision
+from opsbook.runner.environment import environment_credentials, kernel_environment
 from opsbook.runner.notebooks import Notebook, find_notebook
 from opsbook.runner.outcome import Outcome
 from opsbook.runner.request import SYSTEM, Request
 from opsbook.runner.scrub import Scrubber, declared_credentials
 from opsbook.runner.secret_references import resolve_secrets, secret_parameters
+from opsbook.runner.settings import current_settings, named_inventory
 from opsbook.runner.signals import Signals
 from opsbook.runner.spare import spare_kernel
 from opsbook.runner.store import RunFolder
 from opsbook.runner.system import Resolution
+from opsbook.times import PARAMETERS, spans_of
 
 Say = Callable[[str], None]
 
@@ -69,6 +72,7 @@ class Prepared:
     now: datetime
     started: float
     scrubber: Scrubber = field(repr=False)
+    inventory: tuple[str, ...] = ()
 
     @property
     def system(self) -> str:
@@ -87,7 +91,7 @@ def investigate(request: Request, say: Say, signals: Signals) -> Finished:
     # Started before it is known whether it is needed: it takes longer than everything else here together.
     with contextlib.ExitStack() as stack:
         with signals.held():
-            kernel = stack.enter_context(spare_kernel(os.environ))
+            kernel = stack.enter_context(spare_kernel(kernel_environment(os.environ, current_settings().signing_key)))
             resolution = stack.enter_context(_resolving(request))
         prepared = _prepare(request, notebook, resolution, started)
         from opsbook.runner import execution
@@ -115,13 +119,23 @@ def _prepare(request: Request, notebook: Notebook, resolution: Resolution | None
 
     front = validate_notebook(notebook.front, notebook.name)
     parameters = validate_investigation(front, notebook.name, request.parameters)
+    now = datetime.now(UTC)
+    _refuse_times(now, front, parameters)
     references = secret_parameters(front["parameters"], parameters)
     _import_execution()
     declared, notes = resolution.answer() if resolution else ({}, [])
     values = resolve_secrets(references, declared.get("opsbook_aws") or {})
-    known = {**{f"the parameter {name}": value for name, value in values.items()}, **declared_credentials(declared)}
+    known = {**environment_credentials(os.environ, current_settings().signing_key), **declared_credentials(declared),
+             **{f"the parameter {name}": value for name, value in values.items()}}
     return Prepared(notebook, front, _given(front, parameters, request.parameters), values, declared, tuple(notes),
-                    datetime.now(UTC), started, Scrubber(known))
+                    now, started, Scrubber(known), named_inventory(request.inventory, os.environ))
+
+
+def _refuse_times(now: datetime, front: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+    """Refuse here what the kit would refuse in the kernel, seconds later and with a record of it."""
+    given = {name: str(parameters[name]) for name in PARAMETERS
+             if front["parameters"].get(name, {}).get("type", "str") == "str" and parameters.get(name) is not None}
+    spans_of(now, **{"at": "", "window": "1h", "baseline": "3h", **given})
 
 
 def _import_execution() -> None:
@@ -139,7 +153,7 @@ def case_of(prepared: Prepared, run: str) -> dict[str, Any]:
     """What the kernel's `open_case` reads."""
     return {"run": run, "investigation": prepared.notebook.name, "question": prepared.front["question"],
             "system": prepared.system, "now": prepared.now.isoformat(), "declared": prepared.declared,
-            "secrets": prepared.secrets}
+            "secrets": prepared.secrets, "inventory": list(prepared.inventory)}
 
 
 def run_id(prepared: Prepared) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import configparser
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from opsbook.runner.declared import CONFIGURATION, PROJECT
 
 SECTION = "callback_ledger"
+INVENTORY = "ANSIBLE_INVENTORY"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,20 @@ def read_settings(environ: Mapping[str, str], folder: Path) -> Settings:
 def current_settings() -> Settings:
     """The settings for a run that begins here and now."""
     return read_settings(os.environ, Path.cwd())
+
+
+def named_inventory(given: Sequence[str], environ: Mapping[str, str], project: Path = PROJECT) -> tuple[str, ...]:
+    """The inventories that a command has to name so that it is about the same systems, wherever it is pasted.
+
+    :param given: those of this run; none: what the environment says
+    :returns: none for the checkout's own
+    """
+    chosen = tuple(given) or tuple(one.strip() for one in environ.get(INVENTORY, "").split(",") if one.strip())
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(project / "ansible.cfg", encoding="utf-8")
+    own = [one.strip() for one in parser.get("defaults", "inventory", fallback="").split(",") if one.strip()]
+    is_own = [os.path.abspath(one) for one in chosen] == [os.path.abspath(project / one) for one in own]
+    return () if is_own else chosen
 
 
 def _configuration(environ: Mapping[str, str], folder: Path) -> Path | None:

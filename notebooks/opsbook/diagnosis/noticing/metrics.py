@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from statistics import median
 
 from opsbook.diagnosis.anomaly import TOGETHER, Anomaly, anomalies_of, requests_of
 from opsbook.diagnosis.change_point import change_point
-from opsbook.diagnosis.metrics import direction_of
+from opsbook.diagnosis.metrics import DENOMINATORS, direction_of
 from opsbook.diagnosis.rates import silence_of
 from opsbook.diagnosis.robust import DOWN, UP
 from opsbook.diagnosis.saturation import leak_of
@@ -21,7 +21,7 @@ from opsbook.evidence.pieces import Span
 UNUSUAL = {
     "errors": "errors-up", "error_percent": "errors-up", "balancer_errors": "errors-up", "latency_p95": "latency-up",
     "throttles": "throttled", "throttled_requests": "throttled", "unhealthy_hosts": "targets-unhealthy",
-    "queue_depth": "queue-up", "oldest_age": "queue-up", "evictions": "evicting",
+    "queue_depth": "queue-up", "age_of_oldest": "queue-up", "evictions": "evicting",
 }
 """Metrics that are a sign where they are unusual: no procedure gives a number that fits every system."""
 
@@ -34,8 +34,11 @@ LOSS = 0.7
 IDLE_CAPACITY = 0.5
 """Below this part of what is provisioned a table as a whole is not short of capacity: one partition of it may be."""
 
-NEARLY = 0.9
-"""Of a hard limit (concurrency), the part from which on the next busy minute meets it."""
+SILENT_PERIODS = 3
+"""A service may publish a minute late or two: fewer silent periods are no silence."""
+
+LEAST_BEFORE = timedelta(minutes=30)
+"""What must be left of a baseline when the trouble began in it: half an hour shows what is usual."""
 
 Known = Mapping[tuple[str, str], Series]
 
@@ -47,10 +50,12 @@ def metric_signs(scene: Scene, series: Sequence[Series], evidence: str) -> list[
     :param evidence: the name of the piece that they are from
     """
     known = {(one.component, one.metric): one for one in series}
-    anomalies = anomalies_of(known.values(), scene.window, scene.baseline)
+    anomalies = [_before_it_began(scene, known, one) for one in anomalies_of(known.values(), scene.window, scene.baseline)]
+    unusual = [_unusual(scene, known, anomaly, evidence) for anomaly in anomalies
+               if anomaly.unusual and anomaly.metric in UNUSUAL and anomaly.direction == UP]
     return [
-        *(_unusual(scene, known, anomaly, evidence) for anomaly in anomalies
-          if anomaly.unusual and anomaly.metric in UNUSUAL and anomaly.direction == UP),
+        *unusual,
+        *_beyond(scene, known, {(sign.component, sign.kind) for sign in unusual}, evidence),
         *_surges(scene, known, anomalies, evidence),
         *_silences(scene, known, evidence),
         *_losses(scene, known, anomalies, evidence),
@@ -58,6 +63,52 @@ def metric_signs(scene: Scene, series: Sequence[Series], evidence: str) -> list[
         *_capacities(scene, known, evidence),
         *_leaks(scene, known, evidence),
     ]
+
+
+def _before_it_began(scene: Scene, known: Known, anomaly: Anomaly) -> Anomaly:
+    """The anomaly, held against the stretch before the trouble began where that was in the baseline already.
+
+    A baseline of which the end is trouble calls the trouble usual, and an outage of two hours would look like health.
+    """
+    if anomaly.unusual or anomaly.metric not in (*UNUSUAL, "requests"):
+        return anomaly
+    onset = onset_of(scene, known, anomaly.component, anomaly.metric)
+    if onset is None or not scene.baseline.start + LEAST_BEFORE <= onset < scene.window.start:
+        return anomaly
+    mine = [known[anomaly.component, metric] for metric in (anomaly.metric, *DENOMINATORS)
+            if (anomaly.component, metric) in known]
+    found = anomalies_of(mine, scene.window, Span(scene.baseline.start, onset))
+    return next((one for one in found if one.metric == anomaly.metric), anomaly)
+
+
+def _beyond(scene: Scene, known: Known, said: set[tuple[str, str]], evidence: str) -> Iterator[Sign]:
+    """Failures and latency beyond what the procedures allow, whatever was usual before: always bad is bad."""
+    users = {one.name for one in scene.service_map.components if one.entry}
+    for (component, metric), one in known.items():
+        if component not in users or (component, UNUSUAL.get(metric, "")) in said:
+            continue
+        if metric == "latency_p95":
+            worst, limit, unit = _worst(one, scene), scene.limits.latency_p95_ms, "ms"
+        elif metric == "errors":
+            worst, limit, unit = _worst_share(scene, known, component), scene.limits.error_rate_percent, "% of requests"
+        else:
+            continue
+        if worst is not None and worst > limit:
+            told = f"{metric.replace('_', ' ')} {worst:,.1f} {unit}, and the limit is {limit:g}; it was no better before."
+            yield Sign(component, UNUSUAL[metric], told, (evidence,), None, {"at_most": limit}, {metric: round(worst, 2)})
+
+
+def _worst_share(scene: Scene, known: Known, component: str) -> float | None:
+    """The greatest per cent of failed requests in three periods together; None where too few are known."""
+    errors, requests = known.get((component, "errors")), known.get((component, "requests"))
+    if errors is None or requests is None:
+        return None
+    failed = dict(errors.points)
+    pairs = [(min(failed.get(moment, 0.0), asked), asked)
+             for moment, asked in requests.within(scene.window.start, scene.window.end)]
+    stretches = [pairs[first:first + TOGETHER] for first in range(len(pairs) - TOGETHER + 1)]
+    shares = [100 * sum(had for had, _of in some) / total for some in stretches if (total := sum(of for _had, of in some))]
+    return max(shares, default=None)
 
 
 def onset_of(scene: Scene, known: Known, component: str, metric: str) -> datetime | None:
@@ -70,8 +121,9 @@ def onset_of(scene: Scene, known: Known, component: str, metric: str) -> datetim
 
 def _unusual(scene: Scene, known: Known, anomaly: Anomaly, evidence: str) -> Sign:
     onset = onset_of(scene, known, anomaly.component, anomaly.metric)
-    # The component's name is in the sign already.
-    text = f"{str(anomaly).removeprefix(f'{anomaly.component}: ')}.".replace("_", " ")
+    usual, actual = ((f"{anomaly.usual:.2%}", f"{anomaly.actual:.2%} of requests") if anomaly.share
+                     else (said_number(anomaly.usual), f"{said_number(anomaly.actual)} {anomaly.unit}"))
+    text = f"{anomaly.metric.replace('_', ' ')} {actual}, usually {usual}."
     return Sign(anomaly.component, UNUSUAL[anomaly.metric], text, (evidence,), onset,
                 _level(anomaly, anomaly.usual), _level(anomaly, anomaly.actual))
 
@@ -105,7 +157,8 @@ def _silences(scene: Scene, known: Known, evidence: str) -> Iterator[Sign]:
         if metric != "requests":
             continue
         silence = silence_of(one, scene.window, scene.baseline)
-        if silence and silence.believable:
+        lasted = (scene.window.end - silence.since).total_seconds() / one.period if silence else 0.0
+        if silence and silence.believable and lasted >= SILENT_PERIODS:
             yield Sign(component, "requests-gone", f"No request since {silence.since:%H:%M} UTC; {silence.expected:,.0f} "
                        "would have come in that time.", (evidence,), silence.since, {"requests": round(silence.expected)},
                        {"requests": 0})
@@ -124,6 +177,8 @@ def _limits(scene: Scene, known: Known, evidence: str) -> Iterator[Sign]:
             if worst is None or worst <= limit:
                 continue
             before = [value for _moment, value in one.within(scene.baseline.start, scene.baseline.end)]
+            if before and median(before) > limit:
+                continue  # as busy as every day: that is no news, and no cause of something new
             usual = f"{median(before):.1f} %" if before else "unknown"
             yield Sign(component, kind, f"{metric.replace('_', ' ')} reached {worst:.1f} %, usually {usual}; the limit is "
                        f"{limit:g} %.", (evidence,), onset_of(scene, known, component, metric),
@@ -178,3 +233,8 @@ def _leaks(scene: Scene, known: Known, evidence: str) -> Iterator[Sign]:
             yield Sign(component, "memory-rising", f"Its memory rises by {leak.an_hour:.1f} % an hour and is at "
                        f"{leak.newest:.0f} %: full in {leak.hours_left:.1f} h.", (evidence,), None, {"rising": False},
                        {"percent_an_hour": round(leak.an_hour, 2), "hours_left": round(leak.hours_left, 1)})
+
+
+def said_number(value: float) -> str:
+    """A number as a person reads it: thousands apart, no more digits than matter."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -7,12 +7,24 @@ from datetime import UTC, datetime
 
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.ecs_services import Observed
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.ecs_tasks import StoppedTask
+from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.elasticache_clusters import (
+    USABLE as CACHE_USABLE,
+)
+from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.elasticache_clusters import Cluster
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.elb_balancers import Balancer
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.elb_targets import TargetGroup
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.lambda_limits import Bounds
+from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.rds_instances import (
+    GIBIBYTE,
+    Instance,
+)
+from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.rds_instances import (
+    USABLE as RDS_USABLE,
+)
 from opsbook.diagnosis.scene import Scene
 from opsbook.diagnosis.series import Series
 from opsbook.diagnosis.signs import Sign
+from opsbook.evidence.states import TableUse
 
 KILLED = 137
 """128 and SIGKILL: what the kernel's out-of-memory killer leaves. ECS then says OutOfMemoryError as well."""
@@ -115,18 +127,13 @@ def balancer_signs(scene: Scene, balancers: Iterable[Balancer], evidence: str) -
         if not balancer.listeners:
             yield Sign(name, "port-closed", "It has no listener.", (evidence,), None, {"listeners": "one or more"},
                        {"listeners": 0})
-        elif balancer.scheme == "internet-facing" and balancer.openings is not None and balancer.security_groups:
-            shut = [listener.port for listener in balancer.listeners
-                    if not any(_lets_in(opening, listener.port) for opening in balancer.openings)]
-            if len(shut) == len(balancer.listeners):
-                ports = ", ".join(map(str, shut))
-                yield Sign(name, "port-closed", f"Its security groups let nobody in on {ports}.", (evidence,), None,
-                           {"open": [listener.port for listener in balancer.listeners]}, {"open": []})
-
-
-def _lets_in(opening: object, port: int) -> bool:
-    first, last = getattr(opening, "first_port", None), getattr(opening, "last_port", None)
-    return bool(getattr(opening, "sources", ())) and (first is None or last is None or first <= port <= last)
+        elif balancer.state == "failed":
+            yield Sign(name, "not-answering", "AWS says that it has failed.", (evidence,), None, "active", balancer.state)
+        elif balancer.scheme == "internet-facing":
+            ports = [listener.port for listener in balancer.listeners]
+            if all(balancer.reachable(port) is False for port in ports):
+                yield Sign(name, "port-closed", f"Its security groups let nobody in on {', '.join(map(str, ports))}.",
+                           (evidence,), None, {"open": ports}, {"open": []})
 
 
 def function_signs(scene: Scene, bounds: Iterable[Bounds], series: Sequence[Series], evidence: str) -> Iterator[Sign]:
@@ -160,3 +167,47 @@ def _longest(
     found = [point for one in series if (one.component, one.metric) == (component, metric)
              for point in one.within(span.start, span.end)]
     return min(found, key=lambda point: (-point[1], point[0]), default=None)
+
+
+def table_use_signs(scene: Scene, uses: Iterable[TableUse], evidence: str) -> Iterator[Sign]:
+    """Indexes that refused requests: those of the table itself are in its metrics."""
+    names = {component.id: component.name for component in scene.service_map.of_kind("dynamodb_table")}
+    for one in uses:
+        if one.index and one.throttle_events:
+            used = "unknown" if one.used_percent is None else f"{one.used_percent:.0f} %"
+            told = (f"Its index {one.index} refused {one.throttle_events:,.0f} {one.direction.lower()}s; {used} of its "
+                    f"{one.limit:,} units a second are used.")
+            yield Sign(names.get(one.component, one.component), "throttled", told, (evidence,), None, {"refused": 0},
+                       {"refused": one.throttle_events, "index": one.index})
+
+
+def instance_signs(scene: Scene, instances: Iterable[Instance], series: Sequence[Series], evidence: str) -> Iterator[Sign]:
+    """RDS instances that are not available, and storage that runs out."""
+    names = {component.id: component.name for component in scene.service_map.of_kind("rds_instance")}
+    for one in instances:
+        name = names.get(one.name, one.name)
+        if one.status not in RDS_USABLE:
+            kind = "disk-filling" if one.status == "storage-full" else "not-answering"
+            yield Sign(name, kind, f"RDS says that it is {one.status}.", (evidence,), None, "available", one.status)
+        free = _newest(scene, series, name, "free_storage")
+        if free is not None and one.has_own_storage and one.storage:
+            used = 100 - 100 * free / (one.storage * GIBIBYTE)
+            if used > scene.limits.disk_percent and not one.maximum_storage:
+                yield Sign(name, "disk-filling", f"{used:.0f} % of its {one.storage} GiB are used, and it does not grow.",
+                           (evidence,), None, {"at_most_percent": scene.limits.disk_percent}, {"percent": round(used, 1)})
+
+
+def cluster_signs(scene: Scene, clusters: Iterable[Cluster], evidence: str) -> Iterator[Sign]:
+    """ElastiCache clusters that are not available."""
+    names = {component.id: component.name for component in scene.service_map.of_kind("elasticache_cluster")}
+    for one in clusters:
+        name = names.get(one.name) or next((named for known, named in names.items() if known.startswith(f"{one.name}-")), "")
+        if name and one.status not in CACHE_USABLE:
+            yield Sign(name, "not-answering", f"ElastiCache says that {one.name} is {one.status}.", (evidence,), None,
+                       "available", one.status)
+
+
+def _newest(scene: Scene, series: Sequence[Series], component: str, metric: str) -> float | None:
+    points = [point for one in series if (one.component, one.metric) == (component, metric)
+              for point in one.within(scene.window.start, scene.window.end)]
+    return max(points)[1] if points else None

@@ -29,6 +29,9 @@ SESSION_SIGNS = {
 }
 """The sign of each check of the sessions' evaluation."""
 
+MOST_TOLD = 3
+"""Of a list of sessions, how many are named; the table has them all."""
+
 DEAD_PERCENT = 20.0
 """Dead rows of a table from which on autovacuum should have come: its own default scale factor (PostgreSQL, autovacuum)."""
 
@@ -128,5 +131,7 @@ def slowness_signs(scene: Scene, slowness: Iterable[Slowness], evidence: str) ->
 
 
 def _sign(component: str, kind: str, item: Evidence, evidence: str, more: str = "") -> Sign:
-    told = f"{item.check}: {in_words(item.actual)}; expected {in_words(item.expected)}.{more}"
-    return Sign(component, kind, told, (evidence,), None, item.expected, item.actual)
+    actual = item.actual if not isinstance(item.actual, list) else [
+        *item.actual[:MOST_TOLD], *([f"{len(item.actual) - MOST_TOLD} more"] if len(item.actual) > MOST_TOLD else [])]
+    told = f"{item.check}: {in_words(actual)}; expected {in_words(item.expected)}.{more}"
+    return Sign(component, kind, told, (evidence,), None, item.expected, actual)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
+import ansible_collections.opsbook.runbooks.plugins.module_utils.incident.findings as findings_file
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.coverage import Coverage, Gap
+from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.findings import Findings
 from opsbook.diagnosis.causes import CAUSES
 from opsbook.diagnosis.judging import judge
-from opsbook.diagnosis.questions import QUESTIONS
+from opsbook.diagnosis.questions import QUESTIONS, Question
 from opsbook.diagnosis.scene import Scene
 from opsbook.diagnosis.series import COUNT, Series
 from opsbook.diagnosis.service_map import Component, ServiceMap
@@ -30,6 +37,7 @@ SHOP = ServiceMap((
 ))
 SCENE = Scene("shop", SHOP, WINDOW, BASELINE, WINDOW.end, InvestigationLimits(), "postgres")
 ERRORS = QUESTIONS["high-error-rate"]
+SCHEMA = json.loads(Path(str(findings_file.__file__)).with_name("findings.schema.json").read_text(encoding="utf-8"))
 
 
 def pieces(*missing: str, component: str = "front") -> dict[str, Piece[Any]]:
@@ -44,8 +52,15 @@ def sign(component: str, kind: str, minute: int | None = 20, text: str = "seen")
     return Sign(component, kind, f"{kind} {text}", ("metrics",), None if minute is None else at(minute))
 
 
-def judged(*signs: Sign, **given: Any) -> Judgement:
-    return judge(SCENE, ERRORS, signs, given.get("pieces", pieces()))
+def judged(*signs: Sign, scene: Scene = SCENE, question: Question = ERRORS, seen: Any = None) -> Judgement:
+    """A judgement that findings.json takes."""
+    evidence = pieces() if seen is None else seen
+    found = judge(scene, question, signs, evidence)
+    findings = Findings("high-error-rate", scene.system, "Why?", found.verdict, found.summary, found.severity_id,
+                        scene.window.start, scene.window.end, found.expected, found.actual, found.suspects,
+                        tuple(piece.summary() for piece in evidence.values()), found.not_seen)
+    jsonschema.validate(json.loads(json.dumps(findings.as_dict())), SCHEMA)
+    return found
 
 
 def suspects(judgement: Judgement) -> list[tuple[str, str, str]]:
@@ -59,18 +74,19 @@ def test_no_symptom_and_all_seen_is_nothing_wrong() -> None:
 
 
 def test_no_symptom_and_not_all_seen_is_no_verdict() -> None:
-    found = judge(SCENE, ERRORS, [], {})
+    found = judged(seen={})
 
     assert found.verdict == "insufficient_evidence"
     assert dict(found.not_seen)["front"] == "no measurement of requests, errors in the window"
     assert found.severity_id == 0
 
 
-def test_a_symptom_without_any_cause_is_not_enough_evidence() -> None:
-    found = judged(sign("front", "errors-up"))
+def test_a_symptom_that_no_rule_explains_is_a_suspect_that_says_so() -> None:
+    found = judged(sign("front", "errors-up"), sign("api", "deployed"))
 
-    assert found.verdict == "insufficient_evidence"
-    assert "No cause was found" in found.summary
+    assert suspects(found) == [("unexplained", "front", "low")]
+    assert found.severity_id == 3
+    assert found.suspects[0].next_steps
 
 
 @pytest.mark.parametrize(("signs", "first"), [
@@ -94,8 +110,10 @@ def test_the_likeliest_cause_comes_first(signs: Sequence[Sign], first: tuple[str
     assert suspects(judged(sign("front", "errors-up"), *signs))[0] == first
 
 
-def test_a_deployment_alone_makes_no_suspect() -> None:
-    assert suspects(judged(sign("front", "errors-up"), sign("api", "deployed"), sign("elsewhere", "deployed"))) == []
+def test_a_deployment_alone_accuses_nobody() -> None:
+    found = judged(sign("front", "errors-up"), sign("api", "deployed"), sign("elsewhere", "deployed"))
+
+    assert [cause for cause, _resource, _confidence in suspects(found)] == ["unexplained"]
 
 
 def test_what_the_alarmed_do_not_call_is_not_suspected_and_yet_said() -> None:
@@ -110,20 +128,20 @@ def test_the_onset_is_that_of_what_users_feel() -> None:
     early = Component("report", "lambda_function", "report")
     scene = Scene("shop", ServiceMap((*SHOP.components, early)), WINDOW, BASELINE, WINDOW.end, InvestigationLimits())
     signs = [sign("report", "errors-up", 1), sign("front", "errors-up", 30), sign("api", "new-errors", 30)]
-    found = judge(scene, ERRORS, signs, pieces())
+    found = judged(*signs, scene=scene)
 
     assert suspects(found)[0] == ("application-error", "api", "high")
 
 
 def test_needed_evidence_that_was_not_collected_is_named() -> None:
-    found = judge(SCENE, QUESTIONS["service-unavailable"], [], {})
+    found = judged(question=QUESTIONS["service-unavailable"], seen={})
 
     assert found.verdict == "insufficient_evidence"
     assert ("endpoints", "it was not collected") in found.not_seen
 
 
 def test_a_question_about_what_the_system_has_not_is_not_answered() -> None:
-    found = judge(SCENE, QUESTIONS["redis-health"], [], pieces())
+    found = judged(question=QUESTIONS["redis-health"])
 
     assert found.verdict == "insufficient_evidence"
     assert "no component that this question is about" in dict(found.not_seen)["shop"]
@@ -156,4 +174,49 @@ def test_no_point_of_a_count_is_none_only_where_something_was_published(requests
     rows = (counts([requests] * 240, "requests", "front"), Series("front", "errors", "requests", COUNT, (), 60, True))
     silent = {"metrics": Piece("metrics", "cloudwatch", "q", WINDOW, rows)}
 
-    assert judge(SCENE, ERRORS, [], silent).verdict == verdict
+    assert judged(seen=silent).verdict == verdict
+
+
+OUTAGE = QUESTIONS["service-unavailable"]
+NEEDED = (
+    "endpoints", "names", "certificates", "load balancers", "targets", "ECS services", "database sessions", "providers",
+    "lines of trouble", "cache",
+)
+
+
+def seen_whole(**gaps: str) -> dict[str, Piece[Any]]:
+    """All that an outage is judged by, whole but for these gaps by piece (blanks as underscores)."""
+    told = {name.replace("_", " "): reason for name, reason in gaps.items()}
+    seen = {name: Piece[Any](name, "x", "q", None, (), _coverage(name, told.get(name, ""))) for name in NEEDED}
+    return {**pieces(), **seen}
+
+
+def _coverage(name: str, reason: str) -> Coverage:
+    gaps = (Gap(name, reason),) if reason else ()
+    return Coverage(left_out=gaps) if reason.startswith("not declared") else Coverage((name,), gaps)
+
+
+@pytest.mark.parametrize(("gaps", "verdict"), [
+    pytest.param({}, "nothing_wrong", id="all seen"),
+    pytest.param({"ECS_services": "denied"}, "insufficient_evidence", id="tasks denied"),
+    pytest.param({"load_balancers": "throttled"}, "insufficient_evidence", id="load balancers throttled"),
+    pytest.param({"database_sessions": "not declared: no login"}, "insufficient_evidence", id="a database not looked at"),
+    pytest.param({"cache": "not declared: no login"}, "nothing_wrong", id="no cache on the map"),
+    pytest.param({"certificates": "not declared: no https"}, "nothing_wrong", id="a system without certificates"),
+])
+def test_health_takes_all_that_its_absence_would_show_in(gaps: dict[str, str], verdict: str) -> None:
+    assert judged(question=OUTAGE, seen=seen_whole(**gaps)).verdict == verdict
+
+
+def test_what_shows_the_present_is_no_evidence_of_yesterday() -> None:
+    past = replace(SCENE, now=WINDOW.end + timedelta(hours=9))
+    found = judged(scene=past, question=OUTAGE, seen=seen_whole())
+
+    assert found.verdict == "insufficient_evidence"
+    assert "shows the present only" in dict(found.not_seen)["ECS services"]
+
+
+def test_a_state_that_may_be_old_is_no_proof() -> None:
+    found = judged(sign("front", "errors-up"), sign("postgres", "slow-statements", None))
+
+    assert suspects(found) == [("slow-query", "postgres", "medium")]

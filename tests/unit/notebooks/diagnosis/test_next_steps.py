@@ -72,11 +72,11 @@ def test_without_a_way_back_the_tasks_are_restarted() -> None:
 
 def test_production_asks_for_a_confirmation_and_its_inventory() -> None:
     scene = Scene("commerce", ServiceMap(), WINDOW, BASELINE, WINDOW.end, InvestigationLimits(), environment="production",
-                  inventory="inventory/production")
+                  inventory=("inventory/production", "more hosts"))
     [step] = steps("out-of-memory", "ecs_service", scene)
 
     assert taken_apart(step.command)[1]["confirm"] == "commerce"
-    assert "-i inventory/production" in step.command
+    assert "-i inventory/production -i 'more hosts' playbooks/" in step.command
 
 
 def test_no_name_breaks_a_command() -> None:

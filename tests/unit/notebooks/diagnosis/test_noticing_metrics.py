@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
-from opsbook.diagnosis.noticing.metrics import metric_signs
+from opsbook.diagnosis.noticing.metrics import UNUSUAL, metric_signs
 from opsbook.diagnosis.scene import Scene
 from opsbook.diagnosis.series import COUNT, GAUGE, Series
-from opsbook.diagnosis.service_map import ServiceMap
+from opsbook.diagnosis.service_map import Component, ServiceMap
 from opsbook.diagnosis.signs import Sign
 from opsbook.evidence.limits import InvestigationLimits
+from opsbook.evidence.metric_table import MEASURES
 from opsbook.evidence.pieces import Span
 from tests.unit.notebooks.diagnosis.making import at
 
@@ -55,6 +57,34 @@ REQUESTS = series("requests", 600, 600, COUNT, "requests")
 ])
 def test_a_metric_shows_what_it_shows(given: Sequence[Series], kinds: set[str]) -> None:
     assert set(signs_of(*given)) == kinds
+
+
+@pytest.mark.parametrize("began", [160, 140, 110, 60, 5])
+@pytest.mark.parametrize("metric", ["errors", "latency_p95"])
+def test_an_outage_that_began_in_the_baseline_is_an_outage(began: int, metric: str) -> None:
+    """Or before it: then the limit of the procedures says so."""
+    entry = replace(SCENE, service_map=ServiceMap((Component("api", "load_balancer", "app/api/1", entry=True),)))
+    levels = {"errors": (1.0, 180.0, COUNT, "requests"), "latency_p95": (200.0, 5000.0, GAUGE, "ms")}
+    before, after, kind, unit = levels[metric]
+    level = shaped(metric, lambda minute: (before if minute < began else after) * (1 + 0.01 * (minute % 3)), kind, unit)
+    given = [REQUESTS, level]
+    kinds = {sign.kind for sign in metric_signs(entry, given, "metrics")}
+
+    assert kinds == {"errors-up" if metric == "errors" else "latency-up"}
+
+
+def test_what_is_looked_for_is_what_is_measured() -> None:
+    known = {measure.metric for measures in MEASURES.values() for measure in measures}
+
+    assert set(UNUSUAL) <= known
+
+
+def test_a_busy_machine_that_always_was_is_no_news() -> None:
+    assert signs_of(series("cpu_percent", 88, 90)) == {}
+
+
+def test_one_silent_minute_is_none() -> None:
+    assert signs_of(shaped("requests", lambda minute: 600 if minute < 239 else 0, COUNT, "requests")) == {}
 
 
 def test_the_onset_is_where_the_metric_changes() -> None:
