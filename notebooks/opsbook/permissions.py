@@ -1,4 +1,4 @@
-"""What each function of `opsbook.collect` needs: IAM actions, or rights in a database. The lists in notebooks are made of these.
+"""What each function of `opsbook.collect` needs: IAM actions, or rights in a database. Notebooks list what theirs need.
 
 What a reader needs only where the inventory is written otherwise (names with patterns are listed first) is not here: the
 service map names everything by its id.

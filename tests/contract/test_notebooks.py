@@ -17,6 +17,7 @@ from opsbook.diagnosis.causes import CAUSES, ENTRANCES
 from opsbook.diagnosis.questions import QUESTIONS
 from opsbook.diagnosis.sources import ABOUT, SEEN_IN
 from opsbook.new import TEMPLATE, from_template
+from opsbook.permissions import PERMISSIONS, permissions_of
 from opsbook.runner.notebooks import FOLDER
 from tests.contract.tree import ROOT
 
@@ -129,3 +130,14 @@ def test_every_cause_has_a_rule_that_can_fire() -> None:
         assert cause.needs, name
         assert all(needed <= cause.direct | cause.supports | needed for needed in cause.needs)
         assert not (cause.against & {sign for needed in cause.needs for sign in needed}), f"{name} speaks against itself"
+
+
+def test_the_permissions_that_are_listed_are_those_of_what_is_collected(notebook: dict[str, Any]) -> None:
+    collected = re.findall(r"\bcollect\.(\w+)\(", "\n".join(sources(notebook, "code")))
+    listed = notebook["metadata"]["runbook"]["permissions"]
+
+    assert sorted(listed) == sorted(permissions_of(collected))
+
+
+def test_all_that_can_be_collected_says_what_it_needs() -> None:
+    assert set(PERMISSIONS) == set(opsbook.collect.__all__)

@@ -117,6 +117,21 @@ def test_the_page_of_the_docs_is_made_from_the_files() -> None:
     assert made == page(SCENARIOS), "run `python -m lab inject --page > docs/scenarios.md`"
 
 
+def test_some_incidents_began_long_before_the_window_and_go_on() -> None:
+    """Within an hour that somebody looks at, nothing changes in them: what is bad must not be taken for what is usual."""
+    long_ago = [scenario for scenario in SCENARIOS
+                if scenario.verdict == SUSPECTS and scenario.ended is None and 75 * 60 <= scenario.onset <= 6 * 3600]
+    assert len(long_ago) >= 6
+    notebooks = {notebook for scenario in long_ago for notebook in scenario.investigations}
+    assert {"high-error-rate", "high-latency", "dynamodb-throttling", "lambda-timeouts", "database-performance"} <= notebooks
+
+
+def test_controls_deny_every_kind_of_evidence_that_a_system_is_judged_by() -> None:
+    denied = {fault["service"] for scenario in SCENARIOS if scenario.verdict == INSUFFICIENT
+              for fault in scenario.symptoms.get("faults", ()) if fault["kind"] == "deny"}  # fmt: skip
+    assert denied >= {"cloudwatch", "logs", "ecs", "elbv2", "lambda"}
+
+
 def test_most_incidents_have_a_decoy() -> None:
     incidents = [scenario for scenario in SCENARIOS if scenario.verdict == SUSPECTS]
     assert sum(bool(scenario.decoys) for scenario in incidents) > 0.8 * len(incidents)

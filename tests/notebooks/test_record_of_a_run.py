@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from opsbook.pages.notebook_page import TAGS
 from tests.support.notebooks import Investigated, make_notebook, run_investigation
@@ -260,6 +262,46 @@ def test_no_secret_is_in_anything_that_is_left_or_said(tmp_path: Path, inventory
     assert left_behind(tmp_path) == []
 
 
+LOOK = """
+import os
+print({name: value for name, value in os.environ.items() if "canary" in value})
+runner = open(f"/proc/{os.getppid()}/environ", "rb").read().decode().split("\\0")
+print([line for line in runner if "canary" in line or "PRIVATE" in line])
+print(sorted(name for name in os.environ if name.startswith("OPSBOOK_")))
+assert "MYKEY" not in os.environ
+"""
+
+
+def test_the_operator_s_credentials_are_not_kept_and_what_signs_records_does_not_reach_the_kernel(tmp_path: Path) -> None:
+    key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    done = run(tmp_path, LOOK, f"{LOOK}\nraise ValueError(str(runner))", environment={
+        "OPSBOOK_SIGNING_KEY": "env:MYKEY", "MYKEY": key, "AWS_SECRET_ACCESS_KEY": "/canary/of+the=account",
+        "PGPASSWORD": "canary of PostgreSQL", "DATABASE_URL": "postgres://shop:canary-of-an-address@db.invalid/shop",
+        "HARMLESS": "a canary that may be seen"})
+    left = done.everything()
+
+    assert done.status == 3, done.errors
+    assert b"a canary that may be seen" in left
+    assert b"['OPSBOOK_CASE']" in left
+    for part in ("/canary/of", "canary of PostgreSQL", "canary-of-an-address", *key.splitlines()[1:-1]):
+        assert part.encode() not in left, part
+    assert b"MYKEY" in left
+    assert "[secret]" in done.page
+
+
+def test_a_command_that_is_advised_names_the_inventories_of_the_run(tmp_path: Path, inventory: Path) -> None:
+    more = tmp_path / "more hosts.yml"
+    more.write_text(json.dumps({"systems": {"hosts": {"shop": {"opsbook_environment": "production"}}}}))
+    advise = ("from opsbook.notebook import open_case\nfrom opsbook.diagnosis.next_steps import playbook\n"
+              "print(playbook(open_case('small', system=system).scene, 'restart-services', {}))")
+    done = run(tmp_path, advise, parameters={"system": {"type": "str", "required": True}},
+               arguments=("--system", "shop", "-i", str(inventory), "-i", str(more)))
+
+    assert done.status == 0, done.errors
+    assert (f"ansible-playbook -i {inventory} -i '{more}' playbooks/restart-services.yml --limit shop"
+            in done.notebook.cells[3].outputs[0].text)
+
+
 def test_a_record_that_still_holds_a_secret_is_withheld(tmp_path: Path) -> None:
     """Wrapped over lines no form of a secret is found while it is printed; the search of what is stored finds it."""
     done = run(tmp_path, "import json, os\nsecret = json.load(open(os.environ['OPSBOOK_CASE']))['secrets']['token']\n"
@@ -290,6 +332,20 @@ def test_what_is_wrong_is_refused_before_anything_is_written(
     assert said in done.errors
     assert CANARY not in done.output + done.errors
     assert not done.records.exists()
+    assert left_behind(tmp_path) == []
+
+
+@pytest.mark.parametrize(("name", "value", "said"), [
+    ("window", "abc", "it is not a number with s, m, h or d"), ("baseline", "0h", "the parameter baseline"),
+    ("at", "2130-01-01", "it has not come yet"), ("at", "yesterday", "it is not a time"),
+])
+def test_what_is_no_time_is_refused_before_anything_is_written(tmp_path: Path, name: str, value: str, said: str) -> None:
+    times = {"at": {"type": "str", "default": ""}, "window": {"type": "str", "default": "1h"},
+             "baseline": {"default": "3h"}, "system": {"type": "str", "default": ""}}
+    done = run(tmp_path, parameters=times, arguments=("-p", name, value))
+
+    assert (done.status, done.records.exists()) == (2, False)
+    assert said in done.errors
     assert left_behind(tmp_path) == []
 
 

@@ -54,6 +54,7 @@ SIGNS = {
     "blames-others": "its errors say that something it calls fails",
     "says-denied": "logs say that a permission is missing",
     "says-connections-out": "logs say that it gives no more connections",
+    "pool-exhausted": "a client's pool has no connection to it left: all are in use, or none came back",
     "says-refused-connection": "logs say that it cannot be connected to",
     "says-lock": "logs say that statements wait for locks",
     "says-no-memory": "logs say that it has no memory for more data",

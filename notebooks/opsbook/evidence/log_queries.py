@@ -6,7 +6,6 @@ most and does not say that there were more: as many rows as may come are told as
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,16 +13,15 @@ from typing import Any
 
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.log_insights import MOST_ROWS, QueryResult, run_query
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.coverage import Coverage, Gap
-from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import OperationError, Refused
+from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import OperationError
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.parallel import Done, map_parallel
 from opsbook.diagnosis.service_map import Component
+from opsbook.evidence.log_text import plain_name
 from opsbook.evidence.pieces import Span
 from opsbook.evidence.sources import Source
 
 AT_ONCE = 4
 """Queries at once: an account and region may run thirty, and we are not alone there."""
-
-_NAME = re.compile(r"@?[A-Za-z_][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True)
@@ -101,9 +99,7 @@ def named(field: str) -> str:
 
     :raises Refused: for a name that could be more than a name
     """
-    if not _NAME.fullmatch(field):
-        raise Refused("query logs", field[:40], "it is no name of a field", "Give letters, digits, dots and underscores.")
-    return f"`{field}`" if "-" in field else field
+    return f"`{plain_name(field)}`" if "-" in field else plain_name(field)
 
 
 def moment(text: str) -> datetime:

@@ -22,12 +22,12 @@ from opsbook.evidence.log_queries import (
     listed,
     log_of,
     moment,
-    named,
     said_once,
 )
-from opsbook.evidence.log_text import ERROR_WORDS, LogFields, LogLine, clean, is_request, line_of
+from opsbook.evidence.log_text import LogFields, LogLine, clean, fields_of, line_of
 from opsbook.evidence.pieces import Piece, Span
 from opsbook.evidence.sources import Source, attempt, undeclared, whole
+from opsbook.evidence.trouble_words import is_trouble, trouble, trouble_events
 
 MOST_LINES = 2000
 
@@ -42,8 +42,9 @@ def error_lines(
 
     :param components: names of components; None means all that have a log
     :param most: lines a component and stretch at most, the newest
+    :param fields: what the lines' fields are called; None means as the inventory says (`log_fields`)
     """
-    names = fields or LogFields()
+    names = fields or fields_of(case.declared)
     chosen = components_with_logs(case, components)
     query = f"fields @timestamp, @message | filter {trouble(names)} | sort @timestamp desc | limit {most}"
     blank: Piece[LogLine] = Piece(name, "logs-insights", f"{query} over {listed(chosen)}", whole(case))
@@ -54,11 +55,11 @@ def error_lines(
     def read(piece: Piece[LogLine]) -> Piece[LogLine]:
         answers = asked(case, questions)
         answered = [done for done in answers if done.error is None]
-        others = _through_events(case, [done for done in answers if done.error is not None], most)
+        others = _through_events(case, [done for done in answers if done.error is not None], most, names)
         rows = [line_of(moment(row["@timestamp"]), done.item.component.name, row.get("@message", ""), names)
                 for done in answered if done.answer for row in done.answer.rows]
         rows += [line_of(event.time, done.item.component.name, event.message, names)
-                 for done in others if done.answer for event in done.answer.events if not is_request(event.message, names)]
+                 for done in others if done.answer for event in done.answer.events if is_trouble(event.message, names)]
         return replace(piece, rows=tuple(sorted(rows, key=lambda line: line.time)), cost=cost_of(answers),
                        coverage=merge_coverage([coverage_of(answered), _instead(answers, others)]))
 
@@ -70,7 +71,7 @@ def error_line_series(
     name: str = "lines of trouble by the minute",
 ) -> Piece[Series]:
     """How many lines of trouble there were minute by minute, over baseline and window, each counted (`error_lines`)."""
-    names = fields or LogFields()
+    names = fields or fields_of(case.declared)
     chosen = components_with_logs(case, components)
     query = f"filter {trouble(names)} | stats count(*) as lines by bin(1m)"
     blank: Piece[Series] = Piece(name, "logs-insights", f"{query} over {listed(chosen)}", whole(case))
@@ -110,15 +111,9 @@ def insights(
     return attempt(blank, read)
 
 
-def trouble(fields: LogFields) -> str:
-    """The condition of a line that tells of trouble and is no request's: those are counted elsewhere."""
-    words = "|".join(ERROR_WORDS)
-    return f'@message like /{words}/ and @message not like /"{named(fields.duration)}":/'
-
-
-def _through_events(case: Source, failed: Sequence[Answer], most: int) -> list[Done[Question, LogEvents]]:
+def _through_events(case: Source, failed: Sequence[Answer], most: int, fields: LogFields) -> list[Done[Question, LogEvents]]:
     """The questions that Insights did not answer, put to FilterLogEvents."""
-    pattern = " ".join(f'?"{word}"' for word in ERROR_WORDS)
+    pattern = trouble_events(fields)
     connect = case.aws()
 
     def ask(question: Question) -> LogEvents:

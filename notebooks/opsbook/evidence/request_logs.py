@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from ansible_collections.opsbook.runbooks.plugins.module_utils.core.coverage import Coverage, Gap, merge_coverage
+from opsbook.diagnosis.series import Series
+from opsbook.diagnosis.service_map import Component
 from opsbook.evidence.log_queries import (
     Answer,
     Question,
@@ -15,12 +18,15 @@ from opsbook.evidence.log_queries import (
     cost_of,
     coverage_of,
     listed,
+    log_of,
     moment,
     named,
 )
-from opsbook.evidence.log_text import LogFields, clean
+from opsbook.evidence.log_text import LogFields, clean, fields_of
+from opsbook.evidence.metrics import component_series
 from opsbook.evidence.pieces import Piece, Span
 from opsbook.evidence.sources import Source, attempt, undeclared, whole
+from opsbook.evidence.trouble_words import request
 
 DIMENSIONS = ("route", "client", "az", "version")
 KINDS = ("load_balancer", "http_api", "ecs_service", "lambda_function", "host")
@@ -63,8 +69,9 @@ def request_groups(
     :param components: names of components; None means all that have a log and take requests
     :param dimensions: our names of the fields that requests are told apart by
     :param slow_ms: also counts requests that took longer, which scans the logs once more
+    :param fields: what the lines' fields are called; None means as the inventory says (`log_fields`)
     """
-    names = fields or LogFields()
+    names = fields or fields_of(case.declared)
     by = ", ".join(named(getattr(names, one)) for one in (*dimensions, "status"))
     chosen = components_with_logs(case, components, KINDS)
     query = f"requests, their status and time by {by} of {listed(chosen)}"
@@ -80,16 +87,38 @@ def request_groups(
         answers = ask("")
         slow = None if slow_ms is None else ask(f" and {named(names.duration)} > {slow_ms:g}")
         everything = [*answers, *(slow or ())]
-        return replace(piece, rows=grouped(answers, slow, dimensions, names), coverage=coverage_of(everything),
-                       cost=cost_of(everything))
+        rows = grouped(answers, slow, dimensions, names)
+        mute = _mute(answers, rows)
+        silence = silence_of(mute, _traffic(case, mute), names) if mute else Coverage()
+        return replace(piece, rows=rows, coverage=_told(coverage_of(everything), silence), cost=cost_of(everything))
 
     return attempt(blank, read)
 
 
 def counting(fields: LogFields, by: str, condition: str, minutes: int) -> str:
-    """The query that counts requests: lines with a status, whatever else they are."""
-    return (f"filter {named(fields.status)} >= 100{condition} | stats count(*) as requests, "
+    """The query that counts requests: lines with a status and a duration, whatever else they are."""
+    return (f"filter {request(fields)} and {named(fields.status)} >= 100{condition} | stats count(*) as requests, "
             f"sum({named(fields.duration)}) as total_ms by bin({minutes}m), {by}")
+
+
+def silence_of(mute: Iterable[Component], requests: Mapping[str, float | None], fields: LogFields) -> Coverage:
+    """What it means that the logs of components have no line of a request: none came, or their lines are not understood.
+
+    :param requests: how many each took by its metrics; None where these do not tell
+    """
+    without = f"no line of it has the fields {fields.status} and {fields.duration}"
+    missing, left_out = [], []
+    for one in mute:
+        taken = requests.get(one.name)
+        if taken is None:
+            left_out.append(Gap(log_of(one), f"{without}; whether requests came, its metrics do not tell"))
+        elif taken > 0 and one.kind == "lambda_function":
+            # What calls a function need not be a request with a status.
+            left_out.append(Gap(log_of(one), f"{without}; its {taken:.0f} calls may be no requests of HTTP"))
+        elif taken > 0:
+            missing.append(Gap(log_of(one), f"{without}, though its metrics tell of {taken:.0f} requests: what its "
+                                            "applications call these fields is declared as log_fields"))
+    return Coverage((), tuple(missing), tuple(left_out))
 
 
 def bin_of(span: Span) -> int:
@@ -132,6 +161,28 @@ def _groups(answers: Iterable[Answer], dimensions: Sequence[str], fields: LogFie
             # A stretch of the clock may have begun before ours.
             yield RequestGroup(done.item.component.name, max(moment(stretch), span.start), bin_of(span) * 60, values,
                                requests, requests if status >= 500 else 0, None, round(_number(row.get("total_ms")), 3))
+
+
+def _mute(answers: Sequence[Answer], rows: Iterable[RequestGroup]) -> list[Component]:
+    """Components whose logs were read, and held no request."""
+    heard = {group.component for group in rows}
+    failed = {done.item.component.name for done in answers if done.error is not None}
+    return list(dict.fromkeys(done.item.component for done in answers if done.item.component.name not in heard | failed))
+
+
+def _traffic(case: Source, mute: Sequence[Component]) -> dict[str, float | None]:
+    """How many requests components took over baseline and window, by their metrics."""
+    series: Sequence[Series] = component_series(case, list(dict.fromkeys(one.kind for one in mute)), ["requests"]).rows
+    found: dict[str, float | None] = {}
+    for one in series:
+        found[one.component] = (found.get(one.component) or 0.0) + sum(value for _at, value in one.points)
+    return found
+
+
+def _told(answered: Coverage, silence: Coverage) -> Coverage:
+    """The coverage of the answers with what their silence means; a log that nothing could be made of was not read."""
+    unread = {gap.resource for gap in silence.missing}
+    return merge_coverage([replace(answered, read=tuple(name for name in answered.read if name not in unread)), silence])
 
 
 def _key(group: RequestGroup) -> Any:

@@ -18,8 +18,9 @@ CREDENTIAL = re.compile(
     r"|(?:^|_)(?:key|apikey|pass|pwd|auth|cookie|jwt)(?:_?\d+)?$)")
 """Names of variables whose values are credentials: AWS_SECRET_ACCESS_KEY, PGPASSWORD, CI_JOB_TOKEN, MYSQL_PWD, API_KEY."""
 
-ELSEWHERE = re.compile(r"(?i)(?:^(?:old)?pwd|_(?:file|path|dir|folder|sock|uri|arn|id|name|backend|provider|store|region|version"
-    r"|expiration|helper|command))$")
+ELSEWHERE = re.compile(
+    r"(?i)(?:^(?:old)?pwd|_(?:file|path|dir|folder|sock|uri|arn|id|name|backend|provider|store|region|version|expiration"
+    r"|helper|command))$")
 """Names of variables that only say where or what a credential is."""
 
 REFERENCE = re.compile(r"(?:env|file|secretsmanager):\S+")

@@ -164,3 +164,15 @@ def test_rates_come_from_two_looks_at_a_metrics_page(case_of: Cases) -> None:
         url = site.serve("/metrics", *(Page(200, f"# TYPE hits counter\nhits {value}\n".encode()) for value in (100, 130)))
         [rates] = endpoints.metrics_page(case_of("media"), url, seconds=0.2).rows
     assert rates.total("hits") == pytest.approx(30 / rates.seconds, rel=0.02)
+
+
+def test_a_log_whose_requests_are_not_understood_is_a_gap_where_metrics_tell_of_requests(case_of: Cases) -> None:
+    case = case_of("commerce")
+    read = request_logs.request_groups(case, ["ingestion-api"])
+    unread = request_logs.request_groups(replace(case, declared={**case.declared, "log_fields": {"status": "code"}}),
+                                         ["ingestion-api"])
+    assert read.coverage.complete
+    assert unread.rows == ()
+    assert unread.coverage.read == ()
+    [gap] = unread.coverage.missing
+    assert "no line of it has the fields code and duration_ms, though its metrics tell of" in gap.reason

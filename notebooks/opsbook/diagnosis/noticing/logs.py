@@ -1,6 +1,7 @@
 """Signs in what components log: messages that are new, what they say is wrong, and whom they blame.
 
-A message is read by the phrases in `phrases`; one that none of them fits is an error of the component's own.
+A message is read by the phrases in `phrases`; one that none of them fits, or that may be about any of several, is an error
+of the component's own.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from opsbook.diagnosis.noticing.phrases import PHRASES, Phrase
+from opsbook.diagnosis.noticing.phrases import BLAMES, PHRASES, Phrase
 from opsbook.diagnosis.scene import Scene
 from opsbook.diagnosis.service_map import Component
 from opsbook.diagnosis.signs import Sign
@@ -74,7 +75,8 @@ def _of_component(scene: Scene, component: Component, lines: Sequence[LogLine], 
     for template, first in fresh:
         signs = list(_said(scene, component, template, first, evidence))
         yield from signs
-        if not signs:
+        # One that says only that something it calls fails, and of several nobody knows which, may be its own as well.
+        if all(sign.kind == BLAMES for sign in signs):
             unexplained.append((template, first))
     if unexplained:
         yield _new_errors(component, unexplained, evidence)
@@ -133,7 +135,7 @@ def _is_word(text: str, word: str) -> bool:
 
 
 def _new_errors(component: Component, fresh: Sequence[tuple[Template, datetime]], evidence: str) -> Sign:
-    """Errors that no phrase explains: the component's own."""
+    """Errors that no phrase explains, or that blame nobody in particular: the component's own, as far as one can tell."""
     named = "; ".join(f"{template.after} times (before: {template.before}) {_quoted(template.example)}"
                       for template, first in fresh[:MOST_TEMPLATES])
     more = f"; {len(fresh) - MOST_TEMPLATES} more" if len(fresh) > MOST_TEMPLATES else ""

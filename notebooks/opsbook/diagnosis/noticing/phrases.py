@@ -45,9 +45,9 @@ PHRASES = (
     _phrase(BLAMES, "blamed", ("dynamodb_table",), r"provisionedthroughputexceeded", r"throughput (?:exceeds|for the table)",
             r"requestlimitexceeded", r"throttlingexception"),
     _phrase(BLAMES, "blamed", ("lambda_function",), r"toomanyrequestsexception", r"rate exceeded"),
-    # PostgreSQL's messages, and those of its clients' pools.
-    _phrase(BLAMES, "says-connections-out", DATABASES, r"too many (?:clients|connections)", r"remaining connection slots",
-            r"connection pool (?:exhausted|timeout|is full)", r"queuepool limit",
+    # PostgreSQL's messages, and those of its clients' pools: a pool is a client's own, the server may have plenty left.
+    _phrase(BLAMES, "says-connections-out", DATABASES, r"too many (?:clients|connections)", r"remaining connection slots"),
+    _phrase(BLAMES, "pool-exhausted", DATABASES, r"connection pool (?:exhausted|timeout|is full)", r"queuepool limit",
             r"timeout.{0,40}(?:acquir|obtain|get)\w* (?:a )?connection"),
     _phrase(BLAMES, "says-lock", DATABASES, r"lock timeout", r"deadlock detected", r"could not obtain lock",
             r"still waiting for \w+ ?lock"),

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from opsbook.evidence.log_text import LONGEST, LogFields, clean, is_request, json_of, line_of
+from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import Refused
+from opsbook.evidence.log_text import LONGEST, LogFields, clean, fields_of, is_request, json_of, line_of
 
 NOW = datetime(2026, 11, 21, 20, tzinfo=UTC)
 FIELDS = LogFields()
@@ -30,6 +31,12 @@ def test_fields_may_have_other_names() -> None:
     ("2026-11-21 20:00:00 UTC:media@media:ERROR:  deadlock detected", "ERROR"),
     ("2026-11-21T20:00:00Z 5e1f Task timed out after 3.00 seconds", ""),
     ("just words", ""),
+    ("TypeError: no info in the log", ""),
+    ("2026/11/21 20:00:00 [error] 7#7: no info", "ERROR"),
+    ("[core:crit] gone", "CRITICAL"),
+    ('time="x" level=warning msg="an ERROR was retried"', "WARNING"),
+    ("LOG:  could not read INFO", "LOG"),
+    ("error: gone", "ERROR"),
 ])
 def test_a_plain_line_is_its_own_message(text: str, level: str) -> None:
     line = line_of(NOW, "db", text, FIELDS)
@@ -70,3 +77,40 @@ def test_a_long_field_is_cut_too() -> None:
 ])
 def test_lines_of_requests_are_told_from_others(text: str, is_one: bool) -> None:
     assert is_request(text, FIELDS) is is_one
+
+
+@pytest.mark.parametrize(("said", "level"), [
+    ({"level": 50}, "ERROR"), ({"level": 60}, "FATAL"), ({"level": 40}, "WARN"), ({"level": 30}, "INFO"), ({"level": 3}, ""),
+    ({"severity": "EMERGENCY"}, "PANIC"), ({"log": {"level": "err"}}, "ERROR"), ({"log.level": "crit"}, "CRITICAL"),
+    ({"@l": "Error"}, "ERROR"), ({"level": {}}, ""), ({"level": "9" * 999}, None),
+])
+def test_levels_are_called_alike(said: dict[str, object], level: str | None) -> None:
+    found = line_of(NOW, "shop", json.dumps(said), FIELDS).level
+    assert found == level if level is not None else set(found) == {"9"}
+
+
+@pytest.mark.parametrize(("said", "message", "exception"), [
+    ({"msg": "no stock", "err": {"type": "TypeError", "message": "x"}}, "no stock", "TypeError"),
+    ({"message": "no stock", "error": "refused"}, "no stock", "refused"),
+    ({"message": "no stock", "error": None}, "no stock", ""),
+    ({"message": "no stock", "error": {"name": "KeyError"}}, "no stock", "KeyError"),
+    ({"message": "no stock", "exc_info": "Traceback"}, "no stock", "Traceback"),
+])
+def test_messages_and_exceptions_are_found_under_the_names_of_common_loggers(
+    said: dict[str, object], message: str, exception: str
+) -> None:
+    line = line_of(NOW, "shop", json.dumps(said), FIELDS)
+    assert (line.message, line.exception) == (message, exception)
+
+
+def test_the_inventory_says_what_fields_are_called() -> None:
+    fields = fields_of({"log_fields": {"status": "res.statusCode", "duration": "responseTime"}})
+    assert fields == LogFields(status="res.statusCode", duration="responseTime")
+    assert is_request('{"res": {"statusCode": 200}, "responseTime": 7}', fields)
+    assert fields_of({}) == LogFields()
+
+
+@pytest.mark.parametrize("given", [{"colour": "c"}, {"status": "a b"}, {"status": "x | stats count(*)"}])
+def test_fields_that_are_none_are_refused(given: dict[str, str]) -> None:
+    with pytest.raises(Refused):
+        fields_of({"log_fields": given})

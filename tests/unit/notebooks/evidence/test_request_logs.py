@@ -14,7 +14,7 @@ from opsbook.diagnosis.service_map import Component
 from opsbook.evidence.log_queries import Question, cost_of, coverage_of, named
 from opsbook.evidence.log_text import LogFields
 from opsbook.evidence.pieces import Span
-from opsbook.evidence.request_logs import bin_of, grouped
+from opsbook.evidence.request_logs import bin_of, counting, grouped, silence_of
 
 START = datetime(2026, 11, 21, 20, 2, tzinfo=UTC)
 SPAN = Span(START, START + timedelta(hours=1))
@@ -88,3 +88,25 @@ def test_a_field_that_could_be_more_than_a_name_is_refused(field: str) -> None:
 ])
 def test_names_of_fields_are_quoted_where_they_must_be(field: str, written: str) -> None:
     assert named(field) == written
+
+
+def test_only_lines_with_status_and_duration_are_counted() -> None:
+    query = counting(LogFields(status="res.statusCode", duration="responseTime"), "route", "", 5)
+    assert query.startswith("filter ispresent(res.statusCode) and ispresent(responseTime) and res.statusCode >= 100 |")
+
+
+@pytest.mark.parametrize(("kind", "requests", "missing", "left_out"), [
+    ("ecs_service", 1200.0, "its metrics tell of 1200 requests", ""),
+    ("http_api", 1.0, "declared as log_fields", ""),
+    ("lambda_function", 40.0, "", "its 40 calls may be no requests of HTTP"),
+    ("ecs_service", None, "", "its metrics do not tell"),
+    ("ecs_service", 0.0, "", ""),
+])
+def test_a_log_without_requests_is_a_gap_where_requests_came(
+    kind: str, requests: float | None, missing: str, left_out: str
+) -> None:
+    one = Component("api", kind, "api", log_group="/ecs/api")
+    found = silence_of([one], {} if requests is None else {"api": requests}, LogFields())
+    assert missing in "".join(gap.reason for gap in found.missing)
+    assert left_out in "".join(gap.reason for gap in found.left_out)
+    assert (len(found.missing), len(found.left_out)) == (bool(missing), bool(left_out))

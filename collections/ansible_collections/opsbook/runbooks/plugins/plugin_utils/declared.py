@@ -19,13 +19,14 @@ from ..module_utils.core.errors import Refused
 KEYS = (
     "alarm_names", "change_freezes", "cloudfront_distributions", "component_metrics", "dns_records", "dns_server",
     "dynamodb_limits", "dynamodb_tables", "ecs_cluster", "ecs_services", "elasticache_clusters", "expected_account_id",
-    "http_endpoints", "investigation_limits", "lambda_functions", "lambda_versions_kept", "log_groups_pruned",
-    "log_retention_rules", "maintenance_windows", "metric_checks", "notice_channels", "opsbook_aws",
-    "opsbook_environment", "opsbook_lock", "opsbook_postgres", "opsbook_postgres_operator", "opsbook_redis",
-    "opsbook_require_guard", "postgres_backup", "postgres_clients", "postgres_idle_limits", "postgres_limits",
-    "postgres_maintenance", "postgres_rds_instance", "postgres_restore_test", "postgres_retention_rules",
-    "postgres_views", "protected_log_groups", "rds_instances", "redis_limits", "rotated_secrets", "s3_backups",
-    "service_map", "smoke_tests", "sqs_queues", "storage_trends", "target_groups", "terraform_projects",
+    "http_endpoints", "investigation_limits", "lambda_functions", "lambda_versions_kept", "log_fields",
+    "log_groups_pruned", "log_retention_rules", "maintenance_windows", "metric_checks", "notice_channels",
+    "opsbook_aws", "opsbook_environment", "opsbook_lock", "opsbook_postgres", "opsbook_postgres_operator",
+    "opsbook_redis", "opsbook_require_guard", "postgres_backup", "postgres_clients", "postgres_idle_limits",
+    "postgres_limits", "postgres_maintenance", "postgres_rds_instance", "postgres_restore_test",
+    "postgres_retention_rules", "postgres_views", "protected_log_groups", "rds_instances", "redis_limits",
+    "rotated_secrets", "s3_backups", "service_map", "smoke_tests", "sqs_queues", "storage_trends", "target_groups",
+    "terraform_projects",
 )
 """The keys of inventory/schema.json that are not Ansible's own."""
 

@@ -78,7 +78,8 @@ def event_of(entry: Mapping[str, Any]) -> TrailEvent:
     resources = [str(one["ResourceName"]) for one in entry.get("Resources") or () if one.get("ResourceName")]
     given = detail.get("requestParameters")
     return TrailEvent(
-        time=entry["EventTime"].astimezone(timezone.utc), source=str(entry.get("EventSource") or "").split(".")[0],
+        time=entry["EventTime"].astimezone(timezone.utc),
+        source=str(entry.get("EventSource") or "").split(".", maxsplit=1)[0],
         name=str(entry.get("EventName") or ""), user=str(entry.get("Username") or _invoker(detail)),
         error=str(detail.get("errorCode") or ""), resources=tuple(dict.fromkeys(resources)),
         parameters=shown(given if isinstance(given, dict) else {}))

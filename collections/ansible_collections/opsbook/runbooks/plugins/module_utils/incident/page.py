@@ -71,8 +71,9 @@ def _health(record: Mapping[str, Any]) -> str:
     health = health_of(record)
     if not health.checks:
         return ""
-    rows = [[text(name), *(tone(seen[system]) if system in seen else '<span class="none">-</span>'
-                         for system in health.verdicts)] for name, seen in health.checks.items()]
+    unseen = '<span class="none">-</span>'
+    rows = [[text(name), *(tone(seen[system]) if system in seen else unseen for system in health.verdicts)]
+            for name, seen in health.checks.items()]
     rows.append(["<b>verdict</b>", *(tone(verdict) for verdict in health.verdicts.values())])
     faults = [[text(system), text(fault)] for system, found in health.faults.items() for fault in found]
     return table(["Check", *health.verdicts], rows) + table(["System", "Found"], faults)
