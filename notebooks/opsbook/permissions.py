@@ -38,7 +38,8 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
     "names": (),
     "providers": (),
     "queues": ("sqs:ListQueues", "sqs:GetQueueAttributes", "sqs:ListDeadLetterSourceQueues"),
-    "request_groups": INSIGHTS,
+    # Metrics where a log has not one line of a request: they tell whether there was any.
+    "request_groups": (*INSIGHTS, *METRICS),
     "service_events": ("ecs:DescribeServices",),
     "services": ("ecs:DescribeServices", "ecs:ListTasks", "ecs:DescribeTasks"),
     "sessions": POSTGRES,

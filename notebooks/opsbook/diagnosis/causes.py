@@ -155,7 +155,7 @@ CAUSES: dict[str, Cause] = {
         "{resource} has no connections left", DATABASES,
         needs=("connections-high", "says-connections-out"),
         direct="connections-high says-connections-out",
-        supports="requests-up blamed idle-in-transaction",
+        supports="requests-up blamed idle-in-transaction pool-exhausted",
         against="sessions-blocked",
         unanswered=("Which application holds the connections, and why does it not give them back?",),
     ),
@@ -163,14 +163,14 @@ CAUSES: dict[str, Cause] = {
         "Sessions of {resource} wait for a lock", DATABASES,
         needs=("sessions-blocked", "says-lock"),
         direct="says-lock sessions-blocked",
-        supports="latency-up blamed idle-in-transaction",
+        supports="latency-up blamed idle-in-transaction pool-exhausted",
     ),
     # 000-08, 003-05.
     "slow-query": _cause(
         "Statements of {resource} take far too long", DATABASES,
         needs=("slow-statements",),
         direct="slow-statements",
-        supports="latency-up cpu-high blamed",
+        supports="latency-up cpu-high blamed pool-exhausted",
         against="sessions-blocked",
     ),
     # 003-07.

@@ -66,8 +66,8 @@ QUESTIONS: dict[str, Question] = {
         "loss of traffic", _signs("requests-gone name-wrong certificate-bad port-closed"), (ENTRY,), ("requests",)),
     "database-connections": Question(
         "shortage of connections",
-        _signs("connections-high says-connections-out not-answering says-refused-connection idle-in-transaction "
-               "sessions-blocked"),
+        _signs("connections-high says-connections-out pool-exhausted not-answering says-refused-connection "
+               "idle-in-transaction sessions-blocked"),
         DATABASES),
     "database-performance": Question(
         "slow database",

@@ -30,7 +30,7 @@ SEEN_IN: Mapping[str, tuple[str, ...]] = {
     "at-timeout": ("functions",), "at-concurrency-limit": ("functions",),
     **dict.fromkeys((
         "new-errors", "blames-others", "blamed", "says-timed-out", "says-killed", "says-denied", "says-connections-out",
-        "says-refused-connection", "says-lock", "says-no-memory",
+        "says-refused-connection", "says-lock", "says-no-memory", "pool-exhausted",
     ), (LINES,)),
 }  # fmt: skip
 """Pieces by sign, by the names that `collect` gives them. What metrics show is asked of each component (`measured`)."""

@@ -89,6 +89,9 @@ def _carry_out(course: Course, kernel: SpareKernel, prepared: Prepared) -> Endin
     except DeadKernelError:
         return course.ending(died=_how(kernel, prepared))
     except Exception as error:
+        if time.monotonic() >= course.deadline - 1 and kernel.alive():
+            # The kernel had the rest of the time to answer, in whole seconds: it was not broken, there was too little of it.
+            return course.ending(late="the investigation's time is over")
         died = "" if kernel.alive() else _how(kernel, prepared)
         return course.ending(died=died, unexpected=one_line(f"{type(error).__name__}: {error}", prepared.scrubber))
     return course.ending()
