@@ -6,11 +6,12 @@ most and does not say that there were more: as many rows as may come are told as
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
+from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.errors import is_throttled
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.log_insights import MOST_ROWS, QueryResult, run_query
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.coverage import Coverage, Gap
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import OperationError
@@ -35,6 +36,7 @@ class Question:
 
 
 Answer = Done[Question, QueryResult]
+Reply = TypeVar("Reply")
 
 
 def components_with_logs(case: Source, wanted: Sequence[str] | None, kinds: Sequence[str] | None = None) -> list[Component]:
@@ -54,7 +56,32 @@ def asked(case: Source, questions: Sequence[Question]) -> list[Answer]:
         return run_query(connect, case.run, [question.component.log_group], question.query, question.span.start,
                          question.span.end, question.limit)
 
-    return map_parallel(ask, questions, AT_ONCE, on_stop=case.run.stop)
+    return until_throttled(case, ask, questions)
+
+
+def until_throttled(
+    case: Source, ask: Callable[[Question], Reply], questions: Sequence[Question]
+) -> list[Done[Question, Reply]]:
+    """Ask a few at once, and no more once as many were throttled: each was tried several times, the others would be too.
+
+    Forty questions of which each waits for its turn in vain take longer than an investigation may.
+    """
+    throttled: list[str] = []
+
+    def tried(question: Question) -> Reply:
+        try:
+            return ask(question)
+        except OperationError as error:
+            if error.__cause__ is not None and is_throttled(error.__cause__):
+                throttled.append(error.reason)
+            raise
+
+    def may_start() -> None:
+        if len(throttled) >= AT_ONCE:
+            why = f"not asked, since {len(throttled)} others were throttled: {throttled[0]}"
+            raise OperationError("ask for logs", "the others", why)
+
+    return map_parallel(tried, questions, AT_ONCE, may_start, on_stop=case.run.stop)
 
 
 def coverage_of(answers: Iterable[Answer]) -> Coverage:

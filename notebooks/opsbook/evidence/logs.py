@@ -9,10 +9,9 @@ from datetime import datetime
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.log_events import LogEvents, find_events
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.log_insights import MOST_ROWS
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.coverage import Coverage, Gap, merge_coverage
-from ansible_collections.opsbook.runbooks.plugins.module_utils.core.parallel import Done, map_parallel
+from ansible_collections.opsbook.runbooks.plugins.module_utils.core.parallel import Done
 from opsbook.diagnosis.series import COUNT, Series
 from opsbook.evidence.log_queries import (
-    AT_ONCE,
     Answer,
     Question,
     asked,
@@ -23,6 +22,7 @@ from opsbook.evidence.log_queries import (
     log_of,
     moment,
     said_once,
+    until_throttled,
 )
 from opsbook.evidence.log_text import LogFields, LogLine, clean, fields_of, line_of
 from opsbook.evidence.pieces import Piece, Span
@@ -120,7 +120,7 @@ def _through_events(case: Source, failed: Sequence[Answer], most: int, fields: L
         return find_events(connect, case.run, question.component.log_group, pattern, question.span.start,
                            question.span.end, most)
 
-    return map_parallel(ask, [done.item for done in failed], AT_ONCE, on_stop=case.run.stop)
+    return until_throttled(case, ask, [done.item for done in failed])
 
 
 def _instead(answers: Sequence[Answer], others: Sequence[Done[Question, LogEvents]]) -> Coverage:

@@ -20,13 +20,15 @@ from typing import Any
 from ..core.errors import OperationError
 from ..core.run import Run
 from .client import Connect
-from .errors import explaining, is_aws, is_throttled
+from .errors import code_of, explaining, is_aws
 
 MOST_ROWS = 10_000
 GROUPS_PER_QUERY = 50
 COMPLETE = "Complete"
 ON_ITS_WAY = frozenset({"Scheduled", "Running", "Unknown"})
 POINTER = "@ptr"
+TOO_MANY_RUN = "LimitExceededException"
+"""A place comes free when a query ends. A rate that is exceeded is another thing: botocore has tried again already."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def _started(client: Any, run: Run, request: Mapping[str, Any], resource: str, d
         try:
             return str(client.start_query(**request)["queryId"])
         except Exception as error:
-            if is_aws(error) and is_throttled(error) and run.clock.monotonic() < deadline:
+            if is_aws(error) and code_of(error) == TOO_MANY_RUN and run.clock.monotonic() < deadline:
                 return ""
             raise
 
