@@ -178,6 +178,16 @@ def test_without_verification_the_days_still_count(tmp_path: Path) -> None:
     assert wrong(result) == [("TLS days left", pytest.approx(3, abs=0.2))]
 
 
+@pytest.mark.parametrize(("days", "wrongs"), [(90, []), (3, ["TLS days left"]), (-2, ["TLS days left"])])
+def test_an_endpoint_may_have_an_authority_that_nobody_here_knows(tmp_path: Path, days: float, wrongs: list[str]) -> None:
+    with serving(server_context(certificate_for("shop.example", days, tmp_path))) as site:
+        result = check(site.serve("/health", Page()), validate_certs=False)
+        trusted = check(site.serve("/health", Page()))
+
+    assert [name for name, _actual in wrong(result)] == wrongs
+    assert "certificate" in [name for name, _actual in wrong(trusted)]
+
+
 def test_only_methods_that_change_nothing(site: Site) -> None:
     result = check(f"{site.url}/health", method="POST")
 

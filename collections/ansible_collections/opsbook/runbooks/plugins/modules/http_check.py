@@ -70,6 +70,12 @@ options:
         description: Days that the certificate must still be valid, with https.
         type: float
         default: 14.0
+      validate_certs:
+        description:
+          - Whether the certificate must be one that is trusted. With V(false) its end is looked at all the same, for an
+            endpoint whose authority nobody here knows.
+        type: bool
+        default: true
   attempts:
     description:
       - How often an endpoint is asked until it is right. The last answer counts.
@@ -195,6 +201,7 @@ ENDPOINT = {
     "timeout": {"type": "float", "default": 10.0},
     "max_latency_ms": {"type": "float"},
     "min_tls_days": {"type": "float", "default": 14.0},
+    "validate_certs": {"type": "bool", "default": True},
 }
 
 

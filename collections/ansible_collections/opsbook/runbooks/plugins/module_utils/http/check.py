@@ -33,6 +33,7 @@ class Endpoint:
     :param contains: text that the body must contain; empty: any body
     :param max_latency_ms: None: any
     :param min_tls_days: days that the certificate must still be valid, with https
+    :param validate_certs: whether it must be one that is trusted
     """
 
     name: str
@@ -41,6 +42,7 @@ class Endpoint:
     contains: str = ""
     max_latency_ms: float | None = None
     min_tls_days: float = 14
+    validate_certs: bool = True
 
     @property
     def resource(self) -> str:
@@ -81,7 +83,8 @@ def collect_endpoints(
 
     :param delay: seconds before the second attempt, half as long again before each further one
     """
-    context = context_of(validate_certs, ca_path)
+    contexts = {trusted: context_of(trusted, ca_path)
+                for trusted in {validate_certs and endpoint.validate_certs for endpoint in endpoints}}
 
     def check_one(endpoint: Endpoint) -> Checked:
         answers: list[Answer] = []
@@ -90,7 +93,7 @@ def collect_endpoints(
             left = max(0.1, run.deadline - run.clock.monotonic())
             request = Request(endpoint.request.method, endpoint.request.url, endpoint.request.headers,
                               min(endpoint.request.timeout, left), endpoint.request.final)
-            answers.append(fetch(request, context, run.clock.monotonic))
+            answers.append(fetch(request, contexts[validate_certs and endpoint.validate_certs], run.clock.monotonic))
             return answers[-1]
 
         def wrong(answer: Answer) -> list[Evidence]:
@@ -184,7 +187,8 @@ def _endpoint(given: Mapping[str, Any]) -> Endpoint:
     timeout = float(given.get("timeout") or 10)
     request = Request(method, url, headers, timeout, frozenset(given.get("status") or [200]))
     days = given.get("min_tls_days")
-    return Endpoint(name, request, fields, contains, given.get("max_latency_ms"), 14 if days is None else days)
+    return Endpoint(name, request, fields, contains, given.get("max_latency_ms"), 14 if days is None else days,
+                    given.get("validate_certs") is not False)
 
 
 def _field(answer: Answer, path: str, expected: Any) -> tuple[Any, bool | None]:
