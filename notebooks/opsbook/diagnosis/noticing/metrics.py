@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from opsbook.diagnosis.anomaly import TOGETHER, Anomaly, anomalies_of, requests_of
-from opsbook.diagnosis.change_point import change_point
+from opsbook.diagnosis.change_point import STEP, change_point
 from opsbook.diagnosis.metrics import DENOMINATORS, direction_of
 from opsbook.diagnosis.rates import silence_of
 from opsbook.diagnosis.robust import DOWN, UP
@@ -25,11 +25,9 @@ UNUSUAL = {
 }
 """Metrics that are a sign where they are unusual: no procedure gives a number that fits every system."""
 
-SURGE = 1.5
-"""How many times the usual traffic is a surge: services are run with about a third of their capacity to spare."""
-
-LOSS = 0.7
-"""Which part of the usual traffic is left when a good part is lost: a day's wave moves it by less than that in an hour."""
+TWICE, AT_ONCE = 2.0, 1.4
+"""How much more or less traffic is news: a day's wave moves it by less than twice from the middle of a baseline of hours to
+the window, and by less than that at once."""
 
 IDLE_CAPACITY = 0.5
 """Below this part of what is provisioned a table as a whole is not short of capacity: one partition of it may be."""
@@ -135,20 +133,33 @@ def _level(anomaly: Anomaly, value: float) -> dict[str, object]:
 
 
 def _surges(scene: Scene, known: Known, anomalies: Sequence[Anomaly], evidence: str) -> Iterator[Sign]:
+    """Many more requests than before."""
     for one in anomalies:
-        if one.metric == "requests" and one.unusual and one.direction == UP and one.actual >= SURGE * max(one.usual, 1.0):
-            onset = onset_of(scene, known, one.component, one.metric)
-            yield Sign(one.component, "requests-up", f"{one.actual:,.0f} requests a minute, usually {one.usual:,.0f}.",
-                       (evidence,), onset, {"requests": round(one.usual)}, {"requests": round(one.actual)})
+        times = one.actual / max(one.usual, 1.0)
+        if one.metric == "requests" and one.unusual and one.direction == UP and _is_no_wave(scene, known, one, times):
+            yield _of_requests(scene, known, one, "requests-up", evidence)
 
 
 def _losses(scene: Scene, known: Known, anomalies: Sequence[Anomaly], evidence: str) -> Iterator[Sign]:
     """Requests of which a good part stopped: one of few clients is gone, or one of few ways in."""
     for one in anomalies:
-        if one.metric == "requests" and one.unusual and one.direction == DOWN and one.actual <= LOSS * one.usual:
-            onset = onset_of(scene, known, one.component, one.metric)
-            yield Sign(one.component, "requests-gone", f"{one.actual:,.0f} requests a minute, usually {one.usual:,.0f}.",
-                       (evidence,), onset, {"requests": round(one.usual)}, {"requests": round(one.actual)})
+        times = one.usual / max(one.actual, 1.0)
+        if one.metric == "requests" and one.unusual and one.direction == DOWN and _is_no_wave(scene, known, one, times):
+            yield _of_requests(scene, known, one, "requests-gone", evidence)
+
+
+def _is_no_wave(scene: Scene, known: Known, one: Anomaly, times: float) -> bool:
+    """Whether traffic moved by more than evenings and mornings move it: twice, or half as much again at once."""
+    if times >= TWICE:
+        return True
+    change = change_point(known[one.component, "requests"], scene.window, scene.baseline, one.direction)
+    return times >= AT_ONCE and change is not None and change.believable and change.shape == STEP
+
+
+def _of_requests(scene: Scene, known: Known, one: Anomaly, kind: str, evidence: str) -> Sign:
+    onset = onset_of(scene, known, one.component, one.metric)
+    return Sign(one.component, kind, f"{one.actual:,.0f} requests a minute, usually {one.usual:,.0f}.", (evidence,), onset,
+                {"requests": round(one.usual)}, {"requests": round(one.actual)})
 
 
 def _silences(scene: Scene, known: Known, evidence: str) -> Iterator[Sign]:
