@@ -75,7 +75,7 @@ def test_reads_whole_what_a_system_has_and_says_what_it_has_not(case_of: Cases, 
         assert piece.rows or name in MAY_BE_EMPTY
     else:
         assert piece.rows == ()
-        assert [gap.reason[:13] for gap in piece.coverage.missing] == ["not declared:"]
+        assert [gap.reason[:13] for gap in piece.coverage.left_out] == ["not declared:"]
     summary = piece.summary()
     assert (summary.rows, summary.query, summary.source) == (len(piece.rows), piece.query, piece.source)
     assert "\n" not in piece.query
@@ -126,7 +126,7 @@ def test_a_role_that_cannot_be_assumed_is_a_gap_in_every_piece(lab: Lab, case_of
 def test_a_system_that_declares_nothing_is_no_error(name: str) -> None:
     piece = READERS[name][0](Example({}))
     assert piece.rows == ()
-    assert len(piece.coverage.missing) == 1
+    assert len((*piece.coverage.missing, *piece.coverage.left_out)) == 1
 
 
 @pytest.mark.parametrize(("name", "kind"), [
