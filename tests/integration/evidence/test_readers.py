@@ -55,7 +55,7 @@ OTHERS: dict[str, tuple[Reader, set[str]]] = {
     "endpoints": (endpoints.endpoints, ALL),
     "providers": (endpoints.providers, ALL),
     "names": (endpoints.names, ALL),
-    "certificates": (endpoints.certificates, set()),
+    "certificates": (endpoints.certificates, {"analytics"}),
     "metrics_page": (quick(endpoints.metrics_page, seconds=0.2), {"media"}),
 }
 READERS = {**AWS, **OTHERS}
