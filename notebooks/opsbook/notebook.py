@@ -31,13 +31,13 @@ from opsbook.evidence.caches import cache_component
 from opsbook.evidence.databases import database_component
 from opsbook.evidence.limits import limits_of
 from opsbook.evidence.pieces import Piece, Span
+from opsbook.evidence.sources import ATTEMPTS
 from opsbook.show.findings import show_findings
 from opsbook.show.tables import show_evidence
 from opsbook.times import spans_of
 
 CASE = "OPSBOOK_CASE"
-ATTEMPTS = 4
-"""How often an AWS call is tried: an investigation says that it was throttled sooner than a change would give up."""
+
 
 @dataclass
 class Case:

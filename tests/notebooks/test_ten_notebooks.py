@@ -103,8 +103,9 @@ def test_plain_papermill_runs_the_same_notebook(lab: Lab, tmp_path: Path) -> Non
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, "OPSBOOK_LAB_FOLDER": str(lab.folder)}, capture_output=True, text=True,
         timeout=120, stdin=subprocess.DEVNULL, check=False)
-    shown = [output for cell in nbformat.read(output, 4).cells for output in cell.get("outputs", ())]
+    shown = [one for cell in nbformat.read(output, 4).cells for one in cell.get("outputs", ())]
 
     assert done.returncode == 0, done.stderr
     assert [one for one in shown if "application/vnd.opsbook.findings+json" in one.get("data", {})]
+    assert not [canary for canary in lab.canaries if canary in output.read_text(encoding="utf-8")]
 

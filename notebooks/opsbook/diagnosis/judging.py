@@ -19,7 +19,7 @@ from opsbook.diagnosis.questions import Question
 from opsbook.diagnosis.ranking import Ground, Hypothesis, Symptom, suspects_of, verdict_of
 from opsbook.diagnosis.scene import Scene
 from opsbook.diagnosis.series import Series
-from opsbook.diagnosis.service_map import Component
+from opsbook.diagnosis.service_map import Component, attributes_of
 from opsbook.diagnosis.signs import DIRECT, HINT, MEASURED, Sign, at
 from opsbook.diagnosis.sources import SEEN_IN, lacking, measurable
 from opsbook.diagnosis.survey import survey
@@ -128,8 +128,9 @@ def _hypotheses(
     component, noticed = scene.service_map[name], at(signs, name)
     for key, cause in CAUSES.items():
         if component.kind in cause.kinds and any(needed <= set(noticed) for needed in cause.needs):
-            found = _hypothesis(scene, component, key, cause, noticed, places.get(name, _deep(scene, name, places)))
-            yield replace(found, unseen=_not_contradicted(cause, pieces))
+            found = _hypothesis(scene, component, key, noticed)
+            place = places.get(name, _deep(scene, name, places))
+            yield replace(found, place=place, unseen=_not_contradicted(cause, pieces))
 
 
 def _not_contradicted(cause: Cause, pieces: Mapping[str, Piece[Any]]) -> tuple[str, ...]:
@@ -161,9 +162,8 @@ def _deep(scene: Scene, name: str, places: Mapping[str, int]) -> int | None:
     return None if any(below in places for below in scene.service_map.reachable(name)) else 1
 
 
-def _hypothesis(
-    scene: Scene, component: Component, key: str, cause: Cause, noticed: Mapping[str, Sign], place: int | None
-) -> Hypothesis:
+def _hypothesis(scene: Scene, component: Component, key: str, noticed: Mapping[str, Sign]) -> Hypothesis:
+    cause = CAUSES[key]
     needed = {sign for one in cause.needs if one <= set(noticed) for sign in one}
     speaking = [sign for kind, sign in noticed.items() if kind in needed | cause.direct | cause.supports]
     grounds = tuple(Ground(sign.text, _strength(sign, cause), sign.evidence) for sign in speaking)
@@ -172,7 +172,7 @@ def _hypothesis(
     first = next((sign for sign in speaking if sign.kind in cause.direct), speaking[0])
     onset = min((sign.onset for sign in speaking if sign.onset and sign.kind in needed | cause.direct), default=None)
     return Hypothesis(
-        key, component.name, cause.title.format(resource=component.name), cause.severity_id, grounds, against, onset, place,
+        key, component.name, cause.title.format(resource=component.name), cause.severity_id, grounds, against, onset,
         expected=first.expected, actual=first.actual, unanswered=cause.unanswered,
         next_steps=next_steps_for(scene, component, key, noticed), attributes=attributes_of(component))
 
@@ -183,17 +183,6 @@ def _strength(sign: Sign, cause: Cause) -> str:
     if sign.kind in STATES and sign.onset is None:
         return MEASURED
     return DIRECT if sign.kind in cause.direct else MEASURED
-
-
-def attributes_of(component: Component) -> dict[str, Any]:
-    """A component in OpenTelemetry's attribute names."""
-    key = {
-        "ecs_service": "service.name", "lambda_function": "faas.name", "dynamodb_table": "aws.dynamodb.table_names",
-        "postgres": "db.system.name", "redis": "db.system.name", "sqs_queue": "messaging.destination.name",
-    }.get(component.kind, "peer.service" if not component.owned else "service.name")
-    value: Any = {"postgres": "postgresql", "redis": "redis"}.get(component.kind, component.id)
-    named = {key: [value] if key.endswith("names") else value}
-    return {**named, "aws.log.group.names": [component.log_group]} if component.log_group else named
 
 
 def _severity(verdict: str, suspects: Sequence[Suspect]) -> int:

@@ -82,3 +82,14 @@ def service_map_of(declared: Iterable[Mapping[str, Any]]) -> ServiceMap:
         raise ValueError(f"service_map: declared twice: {', '.join(twice) or 'none'}; "
                          f"called and not there: {', '.join(unknown) or 'none'}")
     return ServiceMap(components)
+
+
+def attributes_of(component: Component) -> dict[str, Any]:
+    """A component in OpenTelemetry's attribute names."""
+    key = {
+        "ecs_service": "service.name", "lambda_function": "faas.name", "dynamodb_table": "aws.dynamodb.table_names",
+        "postgres": "db.system.name", "redis": "db.system.name", "sqs_queue": "messaging.destination.name",
+    }.get(component.kind, "peer.service" if not component.owned else "service.name")
+    value: Any = {"postgres": "postgresql", "redis": "redis"}.get(component.kind, component.id)
+    named = {key: [value] if key.endswith("names") else value}
+    return {**named, "aws.log.group.names": [component.log_group]} if component.log_group else named

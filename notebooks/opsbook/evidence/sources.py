@@ -17,7 +17,7 @@ from opsbook.evidence.pieces import Piece, Span
 Row = TypeVar("Row")
 
 ATTEMPTS = 4
-"""How often a call is tried where a connection of our own is needed (another region)."""
+"""How often an AWS call is tried: an investigation says that it was throttled sooner than a change would give up."""
 
 
 class Source(Protocol):

@@ -58,33 +58,24 @@ def service_signs(scene: Scene, observed: Iterable[Observed], evidence: str) -> 
 
 def _stopped(scene: Scene, name: str, tasks: Sequence[StoppedTask], evidence: str) -> Iterator[Sign]:
     """Why tasks stopped, one sign a reason; what a deployment or a person ended is none."""
-    for kind, fits in (("tasks-killed-for-memory", _killed), ("tasks-do-not-start", _not_started), ("tasks-exit", _ended)):
-        mine = [task for task in tasks if _why(task) == kind]
-        if mine and fits(mine[0]):
+    by_kind: dict[str, list[StoppedTask]] = {}
+    for task in tasks:
+        by_kind.setdefault(_why(task), []).append(task)
+    for kind, mine in by_kind.items():
+        if kind:
             times = [_moment(task.stopped_at) for task in mine if task.stopped_at]
             yield Sign(name, kind, f"{len(mine)} tasks stopped: {_reason(mine[0])}", (evidence,), min(times, default=None),
                        {"stopped": 0}, {"stopped": len(mine), "exit_codes": _codes(mine)})
 
 
 def _why(task: StoppedTask) -> str:
-    for kind, fits in (("tasks-killed-for-memory", _killed), ("tasks-do-not-start", _not_started), ("tasks-exit", _ended)):
-        if fits(task):
-            return kind
-    return ""
-
-
-def _killed(task: StoppedTask) -> bool:
+    """The sign that a stopped task is; empty for one that a deployment or a person ended."""
     words = " ".join([task.reason, *(container.reason for container in task.containers)])
-    return "OutOfMemory" in words or (task.stop_code in ENDED and KILLED in _codes([task]))
-
-
-def _not_started(task: StoppedTask) -> bool:
-    words = " ".join([task.reason, *(container.reason for container in task.containers)])
-    return task.stop_code in NEVER_STARTED or any(word in words for word in NOT_STARTED)
-
-
-def _ended(task: StoppedTask) -> bool:
-    return task.stop_code in ENDED
+    if "OutOfMemory" in words or (task.stop_code in ENDED and KILLED in _codes([task])):
+        return "tasks-killed-for-memory"
+    if task.stop_code in NEVER_STARTED or any(word in words for word in NOT_STARTED):
+        return "tasks-do-not-start"
+    return "tasks-exit" if task.stop_code in ENDED else ""
 
 
 def _codes(tasks: Iterable[StoppedTask]) -> list[int]:
