@@ -72,7 +72,9 @@ def test_metrics_move_from_a_moment_on_and_come_back(account: Aws) -> None:
     ])  # fmt: skip
     errors, refused = statistic(account, ERRORS, "Sum"), statistic(account, REFUSED, "Sum")
     assert errors[:38] == before[:38]
-    assert min(errors[-19:]) > 25
+    # A tenth of the requests: how many that is depends on the hour, so it is held against the requests of the same minutes.
+    assert sum(errors[-19:]) == pytest.approx(0.1 * sum(statistic(account, REQUESTS, "Sum")[-19:]), rel=0.2)
+    assert min(errors[-19:]) > 3 * max(before[-19:])
     assert 18 <= len(refused) <= 22, "what AWS publishes in trouble only is not there before"
     account.control("incident/clear")
     assert statistic(account, ERRORS, "Sum")[:38] == before[:38]
@@ -118,12 +120,15 @@ def count(account: Aws, condition: str, minutes: int) -> int:
 
 def test_logs_say_what_the_metrics_say(account: Aws) -> None:
     change = {"when": {"first": minute(20), "chance": "x"}, "share": 0.1, "status": 500}
+    usual = sum(statistic(account, ERRORS, "Sum"))
     account.control("incident/metrics", changes=[{"series": ERRORS, "overlay": overlay(20, share=0.1, of=REQUESTS)}])
     account.control("incident/logs", groups=[
         {"group": "/ecs/api", "profile": PROFILE, "changes": [change], "first": minute(180), "series": REQUESTS},
     ])  # fmt: skip
     assert count(account, "status = 200", 60) == pytest.approx(0.5 * sum(statistic(account, REQUESTS, "Sum")), rel=0.1)
-    assert count(account, "status = 500", 60) == pytest.approx(0.5 * sum(statistic(account, ERRORS, "Sum")), rel=0.15)
+    # The logs of this profile have no errors but the incident's; some 270 of them are counted, give or take 16.
+    more = sum(statistic(account, ERRORS, "Sum")) - usual
+    assert count(account, "status = 500", 60) == pytest.approx(0.5 * more, rel=0.25)
     group = account.clients["logs"].describe_log_streams(logGroupName="/ecs/api")["logStreams"]
     assert {stream["logStreamName"] for stream in group} == {"main", "application"}
     account.control("incident/clear")

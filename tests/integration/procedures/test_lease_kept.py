@@ -27,11 +27,11 @@ def test_a_reading_task_longer_than_a_lease_keeps_it(lab: Lab, records: Path, tm
         eventually(lambda: bool(lock_row(lab).get("run")))
         taken = lock_row(lab)
         eventually(lambda: time.time() > float(taken["expires"]) + 1, 10)
-        kept = lock_row(lab)
+        kept, read = lock_row(lab), time.time()
     finally:
         output, _none = run.communicate(timeout=60)
     assert run.returncode == 0, output
     assert kept["run"] == taken["run"]
-    assert float(kept["expires"]) > time.time() - LEASE_SECONDS
+    assert float(kept["expires"]) > read - LEASE_SECONDS, "renewed at its half, however late a busy machine comes to it"
     assert float(kept["expires"]) > float(taken["expires"])
     assert not lock_row(lab)["run"]
