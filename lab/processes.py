@@ -102,7 +102,8 @@ def wait_until(ready: Callable[[], bool], child: Child, timeout: float) -> None:
     deadline = time.monotonic() + timeout
     while not ready():
         code = child.process.poll()
-        if code is not None:
+        # What was waited for may have come about between the two looks: a seeding is ready when it has ended.
+        if code is not None and not ready():
             raise ChildEnded(f"{child.name} ended with code {code} while starting:\n{log_tail(child.log)}")
         if time.monotonic() > deadline:
             raise LabError(f"{child.name} was not ready after {timeout:g} seconds:\n{log_tail(child.log)}")

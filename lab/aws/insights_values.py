@@ -44,7 +44,7 @@ def moment(milliseconds: float) -> str:
 def milliseconds(value: Value) -> float | None:
     """A time, as a number or as results show it, in milliseconds since the epoch."""
     if isinstance(value, str) and _MOMENT.fullmatch(value):
-        return datetime.strptime(value, "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=UTC).timestamp() * 1000
+        return datetime.fromisoformat(value).replace(tzinfo=UTC).timestamp() * 1000
     return number(value)
 
 

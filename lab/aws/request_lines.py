@@ -11,6 +11,7 @@ import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from lab.aws import line_forms
@@ -115,14 +116,15 @@ def lines_of(profile: Profile, changes: Sequence[Change], minute: int, requests:
 def _requests(profile: Profile, minute: int, expected: float, draw: random.Random) -> Iterator[Request]:
     if not profile.routes:
         return
-    weights = [float(route["share"]) for route in profile.routes]
-    clients, parts = list(profile.clients), list(profile.clients.values())
+    weights = list(accumulate(float(route["share"]) for route in profile.routes))
+    clients, parts = list(profile.clients), list(accumulate(profile.clients.values()))
     for _ in range(_whole(expected, draw)):
-        route = draw.choices(profile.routes, weights)[0]
+        route = draw.choices(profile.routes, cum_weights=weights)[0]
         milliseconds = draw.lognormvariate(math.log(float(route["ms"])) - profile.spread**2 / 2, profile.spread)
         yield Request(
             minute * _MINUTE + draw.randrange(_MINUTE), str(route.get("method", "")), str(route.get("route", "")),
-            _status(route, draw), milliseconds, draw.choices(clients, parts)[0], draw.choice(profile.zones), profile.version,
+            _status(route, draw), milliseconds, draw.choices(clients, cum_weights=parts)[0], draw.choice(profile.zones),
+            profile.version,
         )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from opsbook.evidence.caches import cache_component
 from opsbook.evidence.databases import database_component
 from opsbook.evidence.limits import limits_of
 from opsbook.evidence.pieces import Piece, Span
+from opsbook.evidence.scan_budget import GIGABYTE, ScanBudget
 from opsbook.evidence.sources import ATTEMPTS
 from opsbook.show.findings import show_findings
 from opsbook.show.tables import show_evidence
@@ -77,6 +79,11 @@ class Case:
         if self.connect is None:
             self.connect = connector(self.declared["opsbook_aws"], ATTEMPTS)
         return self.connect
+
+    @cached_property
+    def log_scan(self) -> ScanBudget:
+        """What its log queries may scan, all together, and have scanned."""
+        return ScanBudget(int(limits_of(self.declared).log_scan_gb * GIGABYTE))
 
     @property
     def service_map(self) -> ServiceMap:

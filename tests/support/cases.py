@@ -17,6 +17,7 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors impor
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.run import Run
 from opsbook.diagnosis.service_map import ServiceMap, service_map_of
 from opsbook.evidence.pieces import Span
+from opsbook.evidence.scan_budget import GIGABYTE, ScanBudget
 from tests.support.labs import ROOT, Lab
 
 
@@ -30,6 +31,7 @@ class Example:
     before: timedelta = timedelta(hours=3)
     run: Run = field(default_factory=lambda: Run(timeout=60))
     connected: Connect | None = None
+    log_scan: ScanBudget = field(default_factory=lambda: ScanBudget(100 * GIGABYTE))
 
     @property
     def span(self) -> Span:

@@ -89,6 +89,11 @@ def unseen(scene: Scene, question: Question, pieces: Mapping[str, Piece[Any]]) -
                   and not any((component.name, way) in measured for way in ways)]
         if absent:
             missing[component.name] = f"no measurement of {', '.join(absent).replace('_', ' ')} in the window"
+    for metric in question.measured:
+        entries = [component for component in concerned if component.entry]
+        if entries and not any(measurable(component, metric) for component in entries):
+            names = ", ".join(component.name for component in entries)
+            missing.setdefault(names, f"users come in here, and CloudWatch has no {metric.replace('_', ' ')} of its kind")
     return list(missing.items())
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from opsbook.diagnosis.causes import CACHES, DATABASES, ENTRANCES
 from opsbook.diagnosis.scene import Scene
 from opsbook.diagnosis.service_map import Component, ServiceMap
-from opsbook.evidence.metric_table import MEASURES
+from opsbook.evidence.metric_table import MEASURES, published_as
 from opsbook.evidence.pieces import Piece
 
 LINES, SERVICES, SESSIONS, CACHE = "lines of trouble", "ECS services", "database sessions", "cache"
@@ -74,7 +74,7 @@ def measurable(component: Component, metric: str) -> tuple[str, ...]:
     """The metrics that will do for one that a question needs of a component; none where its kind has no such metric."""
     if component.kind not in MEASURES:
         return (metric,)
-    known = {measure.metric for measure in MEASURES[component.kind]}
+    known = {measure.metric for measure in MEASURES[published_as(component)]}
     return tuple(one for one in (metric, STAND_IN.get(metric, metric)) if one in known)
 
 

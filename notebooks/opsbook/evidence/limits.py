@@ -32,6 +32,8 @@ class InvestigationLimits:
     :param certificate_days: before a certificate ends (003-08 gives none: two weeks, as http_check does)
     :param timeout_percent: of a function's time-out that its calls may take (004-08 gives none: above 90 % a slower
         day is a time-out)
+    :param log_scan_gb: what an investigation's log queries may scan (no procedure gives one: 100 GB are half a dollar where
+        a gigabyte costs 0.005)
     :param hit_rate_percent: of a cache's reads that find their key, at least (001-07 gives none: below one in two the
         cache costs more than it saves)
     """
@@ -52,6 +54,7 @@ class InvestigationLimits:
     certificate_days: int = 14
     timeout_percent: float = 90.0
     hit_rate_percent: float = 50.0
+    log_scan_gb: float = 100.0
 
     def as_dict(self) -> dict[str, Any]:
         """The limits as plain data, lengths of time in seconds."""

@@ -1,6 +1,7 @@
 """Questions to the logs of components, put to Logs Insights several at once, and what their answers cover and cost.
 
-Insights is billed by the bytes it scans, so a question is asked once a component and stretch. It brings 10,000 rows at
+Insights is billed by the bytes it scans, so a question is asked once a component and stretch, and none once a case has
+scanned as much as it may (`scan_budget`). It brings 10,000 rows at
 most and does not say that there were more: as many rows as may come are told as a gap.
 """
 
@@ -12,7 +13,12 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.errors import is_throttled
-from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.log_insights import MOST_ROWS, QueryResult, run_query
+from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.log_insights import (
+    MOST_ROWS,
+    QueryResult,
+    ScannedTooMuch,
+    run_query,
+)
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.coverage import Coverage, Gap
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import OperationError
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.parallel import Done, map_parallel
@@ -53,8 +59,15 @@ def asked(case: Source, questions: Sequence[Question]) -> list[Answer]:
     connect = case.aws()
 
     def ask(question: Question) -> QueryResult:
-        return run_query(connect, case.run, [question.component.log_group], question.query, question.span.start,
-                         question.span.end, question.limit)
+        may_scan = case.log_scan.left()
+        try:
+            answer = run_query(connect, case.run, [question.component.log_group], question.query, question.span.start,
+                               question.span.end, question.limit, most_bytes=may_scan)
+        except ScannedTooMuch as error:
+            case.log_scan.spend(error.bytes_scanned)
+            raise
+        case.log_scan.spend(answer.bytes_scanned)
+        return answer
 
     return until_throttled(case, ask, questions)
 

@@ -1,9 +1,9 @@
 """Which CloudWatch metrics each kind of component has, under the exact dimensions that AWS publishes them with.
 
-Sources: the services' own pages of CloudWatch metrics and dimensions (Application Load Balancer, Amazon ECS, Lambda,
-DynamoDB, API Gateway HTTP APIs, SQS, RDS, ElastiCache, CloudFront). Any other set of dimensions answers with nothing, not
-with an error: DynamoDB's ThrottledRequests and latency also need Operation, ECS both names, a target group its load
-balancer.
+Sources: the services' own pages of CloudWatch metrics and dimensions (Application and Network Load Balancer, Amazon ECS,
+Lambda, DynamoDB, API Gateway HTTP APIs, SQS, RDS, ElastiCache, CloudFront). Any other set of dimensions answers with
+nothing, not with an error: DynamoDB's ThrottledRequests and latency also need Operation, ECS both names, a target group
+its load balancer.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from opsbook.diagnosis.series import COUNT, GAUGE
+from opsbook.diagnosis.service_map import Component
 
 
 @dataclass(frozen=True)
@@ -56,18 +57,14 @@ def _latencies(name: str, scale: float) -> tuple[Measure, ...]:
 OPERATIONS = ("GetItem", "Query", "Scan", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem")
 """DynamoDB's operations that have metrics of their own, transactions left out."""
 
-BEHIND_BALANCER = (
-    _count("requests", "requests", "RequestCount"),
-    _count("errors", "requests", "HTTPCode_Target_5XX_Count"),
-    _count("connection_errors", "connections", "TargetConnectionErrorCount"),
-    *_latencies("TargetResponseTime", _SECONDS),
+_HOSTS = (
     _gauge("healthy_hosts", "hosts", "HealthyHostCount", "Minimum"),
     _gauge("unhealthy_hosts", "hosts", "UnHealthyHostCount", "Maximum"),
 )
-"""Of a target group, under TargetGroup and LoadBalancer."""
 
 NAMESPACES: Mapping[str, str] = {
     "load_balancer": "AWS/ApplicationELB", "target_group": "AWS/ApplicationELB", "ecs_service": "AWS/ECS",
+    "network_load_balancer": "AWS/NetworkELB", "network_target_group": "AWS/NetworkELB",
     "lambda_function": "AWS/Lambda", "dynamodb_table": "AWS/DynamoDB", "http_api": "AWS/ApiGateway", "sqs_queue": "AWS/SQS",
     "rds_instance": "AWS/RDS", "elasticache_cluster": "AWS/ElastiCache", "distribution": "AWS/CloudFront",
 }
@@ -84,7 +81,21 @@ MEASURES: Mapping[str, tuple[Measure, ...]] = {
         _count("connections", "connections", "ActiveConnectionCount"),
         *_latencies("TargetResponseTime", _SECONDS),
     ),
-    "target_group": BEHIND_BALANCER,
+    # Of a target group, under TargetGroup and LoadBalancer.
+    "target_group": (
+        _count("requests", "requests", "RequestCount"),
+        _count("errors", "requests", "HTTPCode_Target_5XX_Count"),
+        _count("connection_errors", "connections", "TargetConnectionErrorCount"),
+        *_latencies("TargetResponseTime", _SECONDS),
+        *_HOSTS,
+    ),
+    # It knows connections ("flows"), neither requests nor their outcome.
+    "network_load_balancer": (
+        _count("requests", "flows", "NewFlowCount"),
+        _count("target_resets", "packets", "TCP_Target_Reset_Count"),
+        _gauge("connections", "flows", "ActiveFlowCount", "Average"),
+    ),
+    "network_target_group": _HOSTS,
     "ecs_service": (
         _gauge("cpu_percent", "percent", "CPUUtilization", "Average"),
         _gauge("cpu_percent_max", "percent", "CPUUtilization", "Maximum"),
@@ -146,6 +157,12 @@ MEASURES: Mapping[str, tuple[Measure, ...]] = {
         _gauge("error_percent", "percent", "5xxErrorRate", "Average"),
     ),
 }
+
+def published_as(component: Component) -> str:
+    """The key of `NAMESPACES` and `MEASURES` for a component: its kind, and of load balancers which of the two."""
+    network = component.kind == "load_balancer" and component.id.startswith("net/")
+    return "network_load_balancer" if network else component.kind
+
 
 HOST_WORDS: Mapping[str, tuple[str, str]] = {
     "cpuutilization": ("cpu_percent", "percent"), "cpu_usage_active": ("cpu_percent", "percent"),

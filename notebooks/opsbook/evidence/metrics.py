@@ -18,7 +18,7 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.metrics impor
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.coverage import Coverage, Gap
 from opsbook.diagnosis.series import COUNT, GAUGE, Series
 from opsbook.diagnosis.service_map import Component, ServiceMap
-from opsbook.evidence.metric_table import HOST_WORDS, MEASURES, NAMESPACES, OPERATIONS, Measure
+from opsbook.evidence.metric_table import HOST_WORDS, MEASURES, NAMESPACES, OPERATIONS, Measure, published_as
 from opsbook.evidence.pieces import Piece, Span
 from opsbook.evidence.sources import Source, attempt, aws_in, undeclared, whole
 
@@ -98,15 +98,18 @@ def wanted_of(component: Component, service_map: ServiceMap, declared: Mapping[s
         known = {one.measure.metric for one in found}
         return [*found, *(one for one in _of_host(component, declared) if one.measure.metric not in known)]
     dimensions = dimensions_of(component, declared)
-    if dimensions and not component.id.startswith("net/"):
-        found += [_wanted(component, measure, NAMESPACES[component.kind], dimensions)
-                  for measure in MEASURES[component.kind]]
+    if dimensions:
+        found += _published(component, published_as(component), dimensions)
     if component.target_group:
-        found += [_wanted(component, measure, NAMESPACES["target_group"],
-                          {"TargetGroup": component.target_group, "LoadBalancer": balancer.id})
-                  for balancer in service_map.of_kind("load_balancer") if component.name in balancer.calls
-                  for measure in MEASURES["target_group"]]
+        for balancer in service_map.of_kind("load_balancer"):
+            if component.name in balancer.calls:
+                key = published_as(balancer).replace("load_balancer", "target_group")
+                found += _published(component, key, {"TargetGroup": component.target_group, "LoadBalancer": balancer.id})
     return found
+
+
+def _published(component: Component, key: str, dimensions: Mapping[str, str]) -> list[Wanted]:
+    return [_wanted(component, measure, NAMESPACES[key], dimensions) for measure in MEASURES[key]]
 
 
 def dimensions_of(component: Component, declared: Mapping[str, Any]) -> dict[str, str]:

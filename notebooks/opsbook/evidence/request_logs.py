@@ -46,7 +46,7 @@ class RequestGroup:
     :param period: its seconds
     :param dimensions: by our names (route, client, az, version); "" where lines do not tell
     :param errors: those that ended in a 5xx
-    :param slow: those that took longer than the limit; None where nobody asked
+    :param slow: those that took as long as the limit or longer; None where nobody asked
     :param duration_ms: of all of them together
     """
 
@@ -68,7 +68,7 @@ def request_groups(
 
     :param components: names of components; None means all that have a log and take requests
     :param dimensions: our names of the fields that requests are told apart by
-    :param slow_ms: also counts requests that took longer, which scans the logs once more
+    :param slow_ms: also counts requests that took as long or longer
     :param fields: what the lines' fields are called; None means as the inventory says (`log_fields`)
     """
     names = fields or fields_of(case.declared)
@@ -79,26 +79,29 @@ def request_groups(
     if not chosen:
         return undeclared(blank, "component with a log_group that takes requests")
 
-    def ask(condition: str) -> list[Answer]:
-        return asked(case, [Question(one, span, counting(names, by, condition, bin_of(span)))
-                            for one in chosen for span in (case.baseline, case.span)])
-
     def read(piece: Piece[RequestGroup]) -> Piece[RequestGroup]:
-        answers = ask("")
-        slow = None if slow_ms is None else ask(f" and {named(names.duration)} > {slow_ms:g}")
-        everything = [*answers, *(slow or ())]
-        rows = grouped(answers, slow, dimensions, names)
+        answers = asked(case, [Question(one, span, counting(names, by, bin_of(span), slow_ms))
+                               for one in chosen for span in (case.baseline, case.span)])
+        rows = grouped(answers, dimensions, names, slow_ms is not None)
         mute = _mute(answers, rows)
         silence = silence_of(mute, _traffic(case, mute), names) if mute else Coverage()
-        return replace(piece, rows=rows, coverage=_told(coverage_of(everything), silence), cost=cost_of(everything))
+        return replace(piece, rows=rows, coverage=_told(coverage_of(answers), silence), cost=cost_of(answers))
 
     return attempt(blank, read)
 
 
-def counting(fields: LogFields, by: str, condition: str, minutes: int) -> str:
-    """The query that counts requests: lines with a status and a duration, whatever else they are."""
-    return (f"filter {request(fields)} and {named(fields.status)} >= 100{condition} | stats count(*) as requests, "
-            f"sum({named(fields.duration)}) as total_ms by bin({minutes}m), {by}")
+def counting(fields: LogFields, by: str, minutes: int, slow_ms: float | None = None) -> str:
+    """The query that counts requests: lines with a status and a duration, whatever else they are.
+
+    Slow ones are counted by numeric functions, 1 from the limit on and 0 below it: that a comparison could be added up,
+    Insights' documentation does not say.
+    """
+    duration = named(fields.duration)
+    ones, slow = "", ""
+    if slow_ms is not None:
+        ones, slow = f"fields floor(least({duration} / {slow_ms:g}, 1)) as is_slow | ", ", sum(is_slow) as slow"
+    return (f"filter {request(fields)} and {named(fields.status)} >= 100 | {ones}stats count(*) as requests, "
+            f"sum({duration}) as total_ms{slow} by bin({minutes}m), {by}")
 
 
 def silence_of(mute: Iterable[Component], requests: Mapping[str, float | None], fields: LogFields) -> Coverage:
@@ -128,27 +131,25 @@ def bin_of(span: Span) -> int:
 
 
 def grouped(
-    answers: Iterable[Answer], slow: Iterable[Answer] | None, dimensions: Sequence[str], fields: LogFields
+    answers: Iterable[Answer], dimensions: Sequence[str], fields: LogFields, with_slow: bool = False
 ) -> tuple[RequestGroup, ...]:
     """The rows of queries as groups; those of one stretch and dimensions that differ in status only are one.
 
-    :param slow: answers to the same questions about slow requests only; None where nobody asked
+    :param with_slow: whether slow requests were asked for
     """
     found: dict[Any, RequestGroup] = {}
-    for group in _groups(answers, dimensions, fields):
+    for group in _groups(answers, dimensions, fields, with_slow):
         known = found.get(_key(group))
-        group = replace(group, slow=None if slow is None else 0)
         found[_key(group)] = group if known is None else replace(
             known, requests=known.requests + group.requests, errors=known.errors + group.errors,
+            slow=None if known.slow is None or group.slow is None else known.slow + group.slow,
             duration_ms=round(known.duration_ms + group.duration_ms, 3))
-    for group in _groups(slow or (), dimensions, fields):
-        known = found.get(_key(group))
-        if known is not None:
-            found[_key(group)] = replace(known, slow=(known.slow or 0) + group.requests)
     return tuple(sorted(found.values(), key=_key))
 
 
-def _groups(answers: Iterable[Answer], dimensions: Sequence[str], fields: LogFields) -> Iterator[RequestGroup]:
+def _groups(
+    answers: Iterable[Answer], dimensions: Sequence[str], fields: LogFields, with_slow: bool
+) -> Iterator[RequestGroup]:
     for done in answers:
         span = done.item.span
         for row in done.answer.rows if done.answer else ():
@@ -160,7 +161,8 @@ def _groups(answers: Iterable[Answer], dimensions: Sequence[str], fields: LogFie
             requests = int(_number(row.get("requests")))
             # A stretch of the clock may have begun before ours.
             yield RequestGroup(done.item.component.name, max(moment(stretch), span.start), bin_of(span) * 60, values,
-                               requests, requests if status >= 500 else 0, None, round(_number(row.get("total_ms")), 3))
+                               requests, requests if status >= 500 else 0,
+                               int(_number(row.get("slow"))) if with_slow else None, round(_number(row.get("total_ms")), 3))
 
 
 def _mute(answers: Sequence[Answer], rows: Iterable[RequestGroup]) -> list[Component]:

@@ -13,6 +13,7 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors impor
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.run import Run
 from opsbook.diagnosis.service_map import ServiceMap
 from opsbook.evidence.pieces import Piece, Span
+from opsbook.evidence.scan_budget import ScanBudget
 
 Row = TypeVar("Row")
 
@@ -42,6 +43,10 @@ class Source(Protocol):
     @property
     def run(self) -> Run:
         """Time and concurrency of the reads."""
+
+    @property
+    def log_scan(self) -> ScanBudget:
+        """What log queries may scan and have scanned."""
 
     @property
     def service_map(self) -> ServiceMap:

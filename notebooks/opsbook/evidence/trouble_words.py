@@ -48,7 +48,7 @@ _NEAR = (
 def trouble(fields: LogFields) -> str:
     """Insights' condition of a line that tells of trouble and is no request's: those are counted elsewhere."""
     any_case, as_written = _patterns(fields)
-    return f"(@message like /(?i){any_case}/ or @message like /{as_written}/) and not ({request(fields)})"
+    return f"not ({request(fields)}) and (@message like /(?i){any_case}/ or @message like /{as_written}/)"
 
 
 def request(fields: LogFields) -> str:

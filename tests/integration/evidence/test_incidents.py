@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from opsbook.evidence import caches, changes, databases, endpoints, logs, metrics, request_logs, states
+from opsbook.evidence.scan_budget import ScanBudget
 from tests.integration.evidence.conftest import Cases
 from tests.support.labs import Lab
 from tests.support.procedures import faults
@@ -52,6 +53,15 @@ def test_without_insights_lines_are_read_event_by_event(lab: Lab, incident: Case
 def test_a_bound_on_lines_is_told(incident: Cases) -> None:
     piece = logs.error_lines(incident("commerce-order-release-error"), ["product-service"], most=3)
     assert "only 3 rows came back" in piece.coverage.missing[0].reason
+
+
+def test_no_question_is_asked_once_the_budget_is_scanned(incident: Cases) -> None:
+    case = replace(incident("commerce-order-release-error"), log_scan=ScanBudget(1000))
+    first = logs.insights(case, "stats count(*)", ["product-service"])
+    assert (len(first.rows), first.cost["bytes_scanned"] > 1000) == (1, True)
+    second = logs.insights(case, "stats count(*)", ["product-service"])
+    assert second.rows == ()
+    assert "investigation_limits.log_scan_gb is 1e-06" in second.coverage.missing[0].reason
 
 
 def test_a_throttled_table_shows_in_its_use_and_its_series(incident: Cases) -> None:

@@ -96,6 +96,13 @@ def test_a_child_that_ends_while_starting_is_reported_with_its_log(tmp_path: Pat
         processes.wait_until(lambda: False, Child("server", process, log), 5)
 
 
+def test_a_child_that_is_ready_when_it_has_ended_may_end_between_two_looks(tmp_path: Path) -> None:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    looks = iter([False, True])
+    processes.wait_until(lambda: next(looks), Child("seeding", process, tmp_path / "log"), 5)
+
+
 def test_a_child_that_ignores_its_signal_is_killed(tmp_path: Path) -> None:
     process = subprocess.Popen(["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"], stdout=-1)
     assert process.stdout is not None

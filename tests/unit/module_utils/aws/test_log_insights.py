@@ -10,7 +10,11 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.log_insights import result_of, run_query
+from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.log_insights import (
+    ScannedTooMuch,
+    result_of,
+    run_query,
+)
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import OperationError
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.run import Run
 from tests.support.clocks import ScriptedClock
@@ -55,10 +59,10 @@ def scripted() -> Scripted:
     return make
 
 
-def ask(client: Any, timeout: float = 60.0) -> Any:
+def ask(client: Any, timeout: float = 60.0, most_bytes: int | None = None) -> Any:
     run = Run(timeout=600, clock=ScriptedClock().clock())
     end = START + timedelta(hours=1)
-    return run_query(lambda service: client, run, ["/ecs/api"], "fields @message", START, end, 100, timeout)
+    return run_query(lambda service: client, run, ["/ecs/api"], "fields @message", START, end, 100, timeout, most_bytes)
 
 
 STARTED = ("start_query", {"queryId": "q"})
@@ -77,6 +81,20 @@ def test_a_query_that_takes_too_long_is_stopped(scripted: Scripted) -> None:
     with pytest.raises(OperationError, match="not done in time and was stopped"):
         ask(client, timeout=0.1)
     stubber.assert_no_pending_responses()
+
+
+def test_a_query_that_scans_more_than_it_may_is_stopped(scripted: Scripted) -> None:
+    scanning = ("get_query_results", {"status": "Running", "results": [], "statistics": {"bytesScanned": 501.0}})
+    client, stubber = scripted(STARTED, RUNNING, scanning, STOPPED)
+    with pytest.raises(ScannedTooMuch, match="scanned 501 bytes of the 500 that it might") as raised:
+        ask(client, most_bytes=500)
+    assert raised.value.bytes_scanned == 501
+    stubber.assert_no_pending_responses()
+
+
+def test_an_answer_that_is_there_is_taken_whatever_it_scanned(scripted: Scripted) -> None:
+    client, _stubber = scripted(STARTED, ("get_query_results", reply("Complete", {"a": "1"})))
+    assert ask(client, most_bytes=1).bytes_scanned == 1234
 
 
 def test_a_query_whose_results_are_denied_is_stopped(scripted: Scripted) -> None:

@@ -81,6 +81,14 @@ def test_no_symptom_and_not_all_seen_is_no_verdict() -> None:
     assert found.severity_id == 0
 
 
+def test_an_entrance_that_nothing_can_measure_is_not_healthy() -> None:
+    flows = ServiceMap((replace(SHOP["front"], id="net/front/1"), *SHOP.components[1:]))
+    found = judged(scene=replace(SCENE, service_map=flows))
+
+    assert found.verdict == "insufficient_evidence"
+    assert "CloudWatch has no errors of its kind" in dict(found.not_seen)["front"]
+
+
 def test_a_symptom_that_no_rule_explains_is_a_suspect_that_says_so() -> None:
     found = judged(sign("front", "errors-up"), sign("api", "deployed"))
 

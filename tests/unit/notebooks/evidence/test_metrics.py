@@ -111,6 +111,15 @@ def test_a_service_has_its_own_metrics_and_those_of_its_target_group() -> None:
     }
 
 
+def test_a_network_load_balancer_counts_flows_and_its_targets_health() -> None:
+    behind = service_map_of([{"name": "front", "kind": "load_balancer", "id": "net/front/0a", "calls": ["api"]},
+                             {"name": "api", "kind": "ecs_service", "target_group": "targetgroup/api/0b"}])
+    asked = {(metric.namespace, metric.metric) for component in behind.components
+             for one in wanted_of(component, behind, DECLARED) for metric in one.metrics}
+    assert {("AWS/NetworkELB", "NewFlowCount"), ("AWS/NetworkELB", "UnHealthyHostCount")} <= asked
+    assert {namespace for namespace, _metric in asked} == {"AWS/NetworkELB", "AWS/ECS"}
+
+
 def test_throttled_requests_are_asked_by_operation() -> None:
     """Without Operation CloudWatch answers nothing, and no error (PROCEDURES, known errors)."""
     [throttled] = [one for one in wanted("table") if one.measure.metric == "throttled_requests"]

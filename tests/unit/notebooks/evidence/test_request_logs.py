@@ -31,34 +31,34 @@ def row(status: str, requests: str, at: str = "2026-11-21 20:05:00.000", **rest:
 
 def test_outcomes_of_one_stretch_and_route_are_one_group() -> None:
     seen = [answer(row("200", "90", total_ms="900"), row("503", "10", total_ms="50.5"))]
-    [group] = grouped(seen, None, ["route"], LogFields())
+    [group] = grouped(seen, ["route"], LogFields())
     assert (group.requests, group.errors, group.slow, group.duration_ms) == (100, 10, None, 950.5)
     assert (group.component, group.period, dict(group.dimensions)) == ("api", 300, {"route": "/a"})
 
 
 def test_slow_requests_are_counted_into_their_group() -> None:
-    [group] = grouped([answer(row("200", "90"))], [answer(row("200", "7"))], ["route"], LogFields())
-    assert (group.requests, group.slow) == (90, 7)
+    [group] = grouped([answer(row("200", "90", slow="7"), row("500", "3", slow="2"))], ["route"], LogFields(), True)
+    assert (group.requests, group.slow) == (93, 9)
 
 
 def test_a_stretch_that_began_before_the_window_begins_with_it() -> None:
-    [group] = grouped([answer(row("200", "1", at="2026-11-21 20:00:00.000"))], None, ["route"], LogFields())
+    [group] = grouped([answer(row("200", "1", at="2026-11-21 20:00:00.000"))], ["route"], LogFields())
     assert group.time == START
 
 
 @pytest.mark.parametrize("status", ["abc", "-5", "NaN", "Infinity", "1e99", "", "0"])
 def test_a_status_that_is_none_is_no_request(status: str) -> None:
-    assert grouped([answer(row(status, "5"))], None, ["route"], LogFields()) == ()
+    assert grouped([answer(row(status, "5"))], ["route"], LogFields()) == ()
 
 
 def test_values_of_lines_are_cleaned_and_cut() -> None:
-    [group] = grouped([answer({**row("200", "1"), "route": "\x1b[31m" + "x" * 5000})], None, ["route"], LogFields())
+    [group] = grouped([answer({**row("200", "1"), "route": "\x1b[31m" + "x" * 5000})], ["route"], LogFields())
     assert "\x1b" not in group.dimensions["route"]
     assert len(group.dimensions["route"]) < 250
 
 
 def test_a_field_that_lines_lack_is_empty() -> None:
-    [group] = grouped([answer(row("200", "1"))], None, ["route", "az"], LogFields())
+    [group] = grouped([answer(row("200", "1"))], ["route", "az"], LogFields())
     assert group.dimensions["az"] == ""
 
 
@@ -91,8 +91,9 @@ def test_names_of_fields_are_quoted_where_they_must_be(field: str, written: str)
 
 
 def test_only_lines_with_status_and_duration_are_counted() -> None:
-    query = counting(LogFields(status="res.statusCode", duration="responseTime"), "route", "", 5)
+    query = counting(LogFields(status="res.statusCode", duration="responseTime"), "route", 5)
     assert query.startswith("filter ispresent(res.statusCode) and ispresent(responseTime) and res.statusCode >= 100 |")
+    assert "slow" not in query
 
 
 @pytest.mark.parametrize(("kind", "requests", "missing", "left_out"), [

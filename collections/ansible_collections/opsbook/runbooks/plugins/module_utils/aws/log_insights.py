@@ -48,9 +48,18 @@ class QueryResult:
     cut: bool = False
 
 
+class ScannedTooMuch(OperationError):
+    """A query was stopped because it went on scanning; what it had scanned by then is billed.
+
+    :ivar bytes_scanned: as far as Insights had said
+    """
+
+    bytes_scanned: int = 0
+
+
 def run_query(
     connect: Connect, run: Run, groups: Sequence[str], query: str, start: datetime, end: datetime,
-    limit: int = MOST_ROWS, timeout: float = 60.0,
+    limit: int = MOST_ROWS, timeout: float = 60.0, most_bytes: int | None = None,
 ) -> QueryResult:
     """Run one query to its end; one that does not get there is stopped, whatever the reason.
 
@@ -59,7 +68,9 @@ def run_query(
     :param start, end: start included, end not
     :param limit: the most rows to bring, at most 10,000
     :param timeout: seconds to wait for it
+    :param most_bytes: what it may scan; it is stopped when it is seen to have scanned more and still runs
     :raises OperationError: when it cannot be started, fails, or is not done in time
+    :raises ScannedTooMuch: when it was stopped for what it scans
     """
     client, resource = connect("logs"), ", ".join(groups)
     deadline = min(run.deadline, run.clock.monotonic() + timeout)
@@ -68,11 +79,16 @@ def run_query(
     query_id = _started(client, run, request, resource, deadline)
     finished = False
     try:
-        reply = _awaited(client, run, query_id, resource, deadline)
+        reply = _awaited(client, run, query_id, resource, deadline, math.inf if most_bytes is None else most_bytes)
         finished = reply["status"] not in ON_ITS_WAY
     finally:
         if not finished:
             _stop(client, query_id)
+    if not finished and _scanned(reply) > (math.inf if most_bytes is None else most_bytes):
+        error = ScannedTooMuch("query logs with Insights", resource, f"it had scanned {_scanned(reply)} bytes of the "
+                               f"{most_bytes} that it might, and was stopped", "Narrow the window, or ask fewer log groups.")
+        error.bytes_scanned = _scanned(reply)
+        raise error
     if reply["status"] != COMPLETE:
         late = "it was not done in time and was stopped: narrow the window"
         raise OperationError("query logs with Insights", resource, f"it ended as {reply['status']}" if finished else late)
@@ -85,7 +101,12 @@ def result_of(reply: Mapping[str, Any], limit: int) -> QueryResult:
                  for row in reply.get("results") or ())
     said = reply.get("statistics") or {}
     return QueryResult(rows, int(said.get("recordsMatched") or 0), int(said.get("recordsScanned") or 0),
-                       int(said.get("bytesScanned") or 0), len(rows) >= limit)
+                       _scanned(reply), len(rows) >= limit)
+
+
+def _scanned(reply: Mapping[str, Any]) -> int:
+    """What a query has scanned so far: Insights says so while it runs, too."""
+    return int((reply.get("statistics") or {}).get("bytesScanned") or 0)
 
 
 def _started(client: Any, run: Run, request: Mapping[str, Any], resource: str, deadline: float) -> str:
@@ -103,8 +124,10 @@ def _started(client: Any, run: Run, request: Mapping[str, Any], resource: str, d
         return run.poll(0.5, 5.0).until(look, bool, lambda seen: "" if seen else "as many log queries run as may").seen
 
 
-def _awaited(client: Any, run: Run, query_id: str, resource: str, deadline: float) -> Mapping[str, Any]:
-    """The last reply: at the query's end, or at ours."""
+def _awaited(
+    client: Any, run: Run, query_id: str, resource: str, deadline: float, most_bytes: float
+) -> Mapping[str, Any]:
+    """The last reply: at the query's end, at ours, or when it has scanned more than it may."""
 
     def look() -> Mapping[str, Any]:
         with explaining("read the results of a log query", resource):
@@ -112,7 +135,8 @@ def _awaited(client: Any, run: Run, query_id: str, resource: str, deadline: floa
         return reply
 
     return run.poll(0.1, 2.0).until(
-        look, lambda reply: reply["status"] not in ON_ITS_WAY or run.clock.monotonic() >= deadline,
+        look, lambda reply: (reply["status"] not in ON_ITS_WAY or run.clock.monotonic() >= deadline
+                             or _scanned(reply) > most_bytes),
         lambda reply: f"log query over {resource}: {reply['status']}").seen
 
 
