@@ -99,7 +99,7 @@ def test_a_child_that_ends_while_starting_is_reported_with_its_log(tmp_path: Pat
 def test_a_child_that_is_ready_when_it_has_ended_may_end_between_two_looks(tmp_path: Path) -> None:
     process = subprocess.Popen(["true"])
     process.wait()
-    looks = iter([False, True])
+    looks = iter([False, True, True])
     processes.wait_until(lambda: next(looks), Child("seeding", process, tmp_path / "log"), 5)
 
 
