@@ -119,7 +119,10 @@ def _label(query: Mapping[str, Any]) -> str:
 def _data_page(
     shown: list[tuple[str, str, list[tuple[datetime, float]]]], size: int, token: str | None
 ) -> dict[str, Any]:
-    """At most `size` points of all queries together; a result whose points go on in a later page is PartialData."""
+    """At most `size` points of all queries together; a result whose points go on in a later page is PartialData.
+
+    One without any point is whole on the first page, wherever it stands.
+    """
     if token is not None and not token.isdigit():
         raise invalid_token()
     start, position = int(token or 0), 0
@@ -135,7 +138,7 @@ def _data_page(
             "Label": label,
             "Timestamps": [moment for moment, _ in page],
             "Values": [value for _, value in page],
-            "StatusCode": "Complete" if last <= start + size else "PartialData",
+            "StatusCode": "Complete" if not points or last <= start + size else "PartialData",
         })
     answer: dict[str, Any] = {"MetricDataResults": results, "Messages": []}
     return answer if position <= start + size else {**answer, "NextToken": str(start + size)}

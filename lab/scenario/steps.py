@@ -15,8 +15,8 @@ from lab.scenario.components import IN_TROUBLE, Series, SystemParts, traffic
 from lab.scenario.model import Scenario, seconds
 from lab.scenario.trail import told_events
 
-# Logs are read a day back (000-02), and an hour more for what they are compared with.
-_LOG_HISTORY_MINUTES = 25 * 60
+# Logs are read a day back (000-02) and held against the day before; an hour more for what is looked at later.
+_LOG_HISTORY_MINUTES = 49 * 60
 _AGES = ("from", "until")
 _NOT_OF_AN_OVERLAY = frozenset({"of", "metric", "in", "operation", "dimensions", "decoy", *_AGES})
 _NOT_OF_A_CHANGE = frozenset({"of", "decoy", *_AGES, "shape", "minutes", "every", "lasting", "part", "recovery"})

@@ -20,6 +20,8 @@ SURE = 3.0
 """Standard deviations of Mann and Kendall's statistic from which a series rises, and does not only wander."""
 LEAST_RISE = 0.1
 """A rise over the stretch of less than a tenth of the limit is no leak that this incident comes from."""
+MOST_POINTS = 240
+"""Of a trend, which looks at all pairs: four hours by the minute. Two days by the minute have four million pairs."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def leak_of(series: Series, span: Span, limit: float) -> Leak | None:
 
     :param span: window and baseline together: a leak takes hours
     """
-    points = dict(series.filled(span.start, span.end))
+    points = dict(_thinned(series.filled(span.start, span.end)))
     trend = trend_of(points, Target(USED, limit, 0.0)) if limit > 0 and len(points) >= LEAST_POINTS else None
     if trend is None or trend.a_day <= 0:
         return None
@@ -112,6 +114,13 @@ def leak_of(series: Series, span: Span, limit: float) -> Leak | None:
         return None
     left = max(0.0, trend.left) / an_hour
     return Leak(series.component, series.metric, series.unit, limit, trend.newest, an_hour, risen, left, sure)
+
+
+def _thinned(points: Sequence[tuple[datetime, float]]) -> list[tuple[datetime, float]]:
+    """At most `MOST_POINTS`, each the median of as many neighbours; the newest stays last."""
+    size = -(-len(points) // MOST_POINTS) or 1
+    groups = [points[max(0, end - size):end] for end in range(len(points), 0, -size)]
+    return [(group[-1][0], median(value for _at, value in group)) for group in reversed(groups)]
 
 
 def rising(values: Sequence[float]) -> float:

@@ -144,6 +144,7 @@ def test_results_come_in_pages(client: Any) -> None:
     assert collected == {"cpu": [0, 1, 2, 3, 4, 5], "memory": [0, 1, 2, 3], "none": []}
     assert ("cpu", "PartialData") in states
     assert ("memory", "Complete") in states
+    assert [state for identity, state in states if identity == "none"] == ["Complete"]
 
 
 def test_expressions_compute_rates_and_refuse_the_rest(client: Any) -> None:

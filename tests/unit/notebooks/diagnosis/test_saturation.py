@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from opsbook.diagnosis.saturation import leak_of, rising, saturation_of
@@ -61,6 +63,14 @@ SAWTOOTH = [40 + minute % 30 for minute in range(240)]
 ])
 def test_a_leak_rises_for_most_of_the_time_and_notably(values: list[float], leaks: bool) -> None:
     assert (leak_of(series(values, "memory_percent", "percent"), WHOLE, 100.0) is not None) is leaks
+
+
+def test_two_days_by_the_minute_leak_as_four_hours_do() -> None:
+    days = Span(WHOLE.start, WHOLE.start + timedelta(days=2))
+    found = leak_of(series([20 + minute / 60 for minute in range(2880)], "memory_percent", "percent"), days, 100.0)
+    assert found is not None
+    assert found.an_hour == pytest.approx(1)
+    assert found.newest == pytest.approx(68, abs=0.2)
 
 
 def test_a_leak_says_when_its_limit_is_reached() -> None:
