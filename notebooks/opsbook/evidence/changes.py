@@ -81,7 +81,7 @@ def function_changes(case: Source, name: str = "changes of functions") -> Piece[
     """
     span = whole(case)
     functions = case.service_map.of_kind("lambda_function")
-    blank: Piece[Change] = Piece(name, "lambda", f"ListVersionsByFunction of {len(functions)} functions", span)
+    blank: Piece[Change] = Piece(name, "lambda", f"ListVersionsByFunction of {', '.join(one.id for one in functions)}", span)
     if not functions:
         return undeclared(blank, "Lambda functions")
 

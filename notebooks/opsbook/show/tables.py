@@ -11,6 +11,7 @@ from typing import Any
 
 from IPython.display import display
 
+from ansible_collections.opsbook.runbooks.plugins.module_utils.incident.findings import say_cost
 from opsbook.evidence.pieces import Piece
 
 MOST_ROWS = 50
@@ -43,7 +44,7 @@ def show_evidence(pieces: Iterable[Piece[Any]]) -> None:
         gaps = (*piece.coverage.missing, *piece.coverage.left_out)
         missing = "; ".join(f"{gap.resource}: {gap.reason}" for gap in gaps)
         rows.append({"evidence": piece.name, "source": piece.source, "rows": len(piece.rows), "query": piece.query,
-                     "not seen": missing or "-", **{name.replace("_", " "): value for name, value in piece.cost.items()}})
+                     "not seen": missing or "-", **({"cost": say_cost(piece.cost)} if piece.cost else {})})
     columns = list(dict.fromkeys(name for row in rows for name in row))
     show_table(rows, columns)
 

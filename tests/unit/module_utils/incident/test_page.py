@@ -163,6 +163,8 @@ def test_an_answer_that_is_no_answer_is_unknown(ok: Any) -> None:
     assert '<span class="tone unknown">' in page_of(started(), task(), finished(), evidence=(seen(ok=ok),))
 
 
-@pytest.mark.parametrize(("value", "shown"), [(None, "none"), (False, "False"), (0, "0"), ("", ""), ({"a": [1]}, '"a"')])
+@pytest.mark.parametrize(("value", "shown"), [
+    (None, "none"), (False, "False"), (0, "0"), ("", ""), ({"a": [1, 2]}, "a: 1, 2"), ({"a": [{"b": 1}]}, '"b": 1'),
+])
 def test_shows_values_as_they_are(value: Any, shown: str) -> None:
     assert shown in Page(page_of(started(), task(), finished(), evidence=(seen(actual=value),))).text

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from ..core.sizes import say_bytes
+
 SCHEMA = "opsbook.findings/1"
 
 SUSPECTS, NOTHING_WRONG, INSUFFICIENT = "suspects", "nothing_wrong", "insufficient_evidence"
@@ -104,6 +106,12 @@ class EvidenceSummary:
     missing: tuple[tuple[str, str], ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
     cost: Mapping[str, Any] = field(default_factory=dict)
+
+
+def say_cost(cost: Mapping[str, Any]) -> str:
+    """What asking cost, for a person: "12 queries, 10.0 MiB scanned"."""
+    return ", ".join(f"{say_bytes(value)} scanned" if name == "bytes_scanned" else f"{value:,} {name.replace('_', ' ')}"
+                     for name, value in cost.items())
 
 
 @dataclass(frozen=True)

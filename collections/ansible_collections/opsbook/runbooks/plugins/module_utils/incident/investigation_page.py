@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .findings import say_cost
 from .markup import STYLE, json_value, moment, section, table, text
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -171,7 +172,7 @@ def _steps(steps: Sequence[Mapping[str, Any]]) -> str:
 def _evidence(pieces: Sequence[Mapping[str, Any]]) -> str:
     rows = [[f"<b>{text(piece['name'])}</b>", text(piece["source"]), _query(piece["query"]),
              text(_window(piece["window"])), text(piece["rows"]), _coverage(piece["coverage"]),
-             json_value(piece["cost"]) if piece["cost"] else ""] for piece in pieces]
+             text(say_cost(piece["cost"]))] for piece in pieces]
     made = table(["Evidence", "Source", "What was asked", "Window (UTC)", "Rows", "Seen", "Cost"], rows)
     return f'<div class="evidence">{made}</div>' if made else ""
 

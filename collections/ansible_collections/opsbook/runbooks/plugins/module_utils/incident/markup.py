@@ -72,9 +72,9 @@ def json_value(value: Any) -> str:
     """A value as people read it: short ones on a line, others as JSON."""
     if value is None:
         return '<span class="none">none</span>'
-    if isinstance(value, Mapping) and all(_is_plain(part) for part in value.values()):
-        return "<br>".join(f'<span class="kv">{text(name)}:</span> {code(part)}' for name, part in value.items())
-    if isinstance(value, list) and all(_is_plain(part) for part in value):
+    if isinstance(value, Mapping) and all(_is_plain(part) or _is_row(part) for part in value.values()):
+        return "<br>".join(f'<span class="kv">{text(name)}:</span> {json_value(part)}' for name, part in value.items())
+    if _is_row(value):
         return ", ".join(code(part) for part in value) or '<span class="none">none</span>'
     if _is_plain(value):
         return code(value)
@@ -83,6 +83,10 @@ def json_value(value: Any) -> str:
 
 def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, (str, int, float, bool))
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, list) and all(_is_plain(part) for part in value)
 
 
 def code(value: Any) -> str:
