@@ -63,7 +63,9 @@ QUESTIONS: dict[str, Question] = {
                "name-wrong certificate-bad"),
         (ENTRY, "ecs_service", "host", "external", *DATABASES), family=ERRORS),
     "no-traffic": Question(
-        "loss of traffic", _signs("requests-gone name-wrong certificate-bad port-closed"), (ENTRY,), ("requests",)),
+        # Work that comes by the clock is traffic too: where the scheduler stands, no request is lost and none is made.
+        "loss of traffic", _signs("requests-gone name-wrong certificate-bad port-closed scheduler-stopped"),
+        (ENTRY, "ecs_service", "host"), ("requests",)),
     "database-connections": Question(
         "shortage of connections",
         _signs("connections-high says-connections-out pool-exhausted not-answering says-refused-connection "

@@ -73,7 +73,9 @@ def _why(task: StoppedTask) -> str:
     words = " ".join([task.reason, *(container.reason for container in task.containers)])
     if "OutOfMemory" in words or (task.stop_code in ENDED and KILLED in _codes([task])):
         return "tasks-killed-for-memory"
-    if task.stop_code in NEVER_STARTED or any(word in words for word in NOT_STARTED):
+    # What has an exit code ran, whatever the code of its stop: a host's retirement ends tasks of days as "failed to start".
+    never_ran = task.stop_code in NEVER_STARTED and not _codes([task])
+    if never_ran or any(word in words for word in NOT_STARTED):
         return "tasks-do-not-start"
     return "tasks-exit" if task.stop_code in ENDED else ""
 
