@@ -200,8 +200,8 @@ CAUSES: dict[str, Cause] = {
     # 003-13.
     "queue-backlog": _cause(
         "{resource} is not worked off", ("sqs_queue",),
+        # Measured, not direct: why it is not worked off is seen at those who should.
         needs=("queue-up",),
-        direct="queue-up",
         unanswered=("Do its workers run, and do they fail?",),
     ),
     # 001-06.

@@ -55,8 +55,9 @@ QUESTIONS: dict[str, Question] = {
         "raised error rate", _signs("errors-up"), (ENTRY, BEHIND, "http_api", "lambda_function"), ("requests", "errors"),
         family=ERRORS),
     "high-latency": Question(
-        "raised latency", _signs("latency-up"), (ENTRY, BEHIND, "http_api", "lambda_function"), ("latency_p95",),
-        family=LATENCY),
+        # Of work that is put into a queue the time that it waits there is what its users feel.
+        "raised latency", _signs("latency-up queue-up"), (ENTRY, BEHIND, "http_api", "lambda_function", "sqs_queue"),
+        ("latency_p95",), family=LATENCY),
     "service-unavailable": Question(
         "outage",
         _signs("not-answering tasks-missing tasks-do-not-start targets-unhealthy health-check-times-out port-closed "
@@ -73,8 +74,8 @@ QUESTIONS: dict[str, Question] = {
         DATABASES),
     "database-performance": Question(
         "slow database",
-        _signs("slow-statements sessions-blocked tables-bloated latency-up cpu-high throttled says-lock not-answering "
-               "says-refused-connection"),
+        _signs("slow-statements sessions-blocked tables-bloated latency-up cpu-high disk-filling throttled says-lock "
+               "not-answering says-refused-connection"),
         (*DATABASES, "dynamodb_table")),
     "dynamodb-throttling": Question("throttling of tables", _signs("throttled"), ("dynamodb_table",), ("throttles",)),
     "lambda-timeouts": Question(
