@@ -84,8 +84,12 @@ def unseen(scene: Scene, question: Question, pieces: Mapping[str, Piece[Any]]) -
     published = {one.component for one in series if one.points}
     measured = {(one.component, one.metric) for one in series if one.within(scene.window.start, scene.window.end)
                 or (one.zero_if_missing and one.component in published)}
+    idle = {one.component for one in series if one.metric == "requests" and one.component in published
+            and not any(value for _at, value in one.within(scene.window.start, scene.window.end))}
     for component in concerned:
-        absent = [metric for metric in question.measured if (ways := measurable(component, metric))
+        # What was not called took no time: there is nothing to be measured.
+        needed = [one for one in question.measured if not (component.name in idle and one.startswith("latency"))]
+        absent = [metric for metric in needed if (ways := measurable(component, metric))
                   and not any((component.name, way) in measured for way in ways)]
         if absent:
             missing[component.name] = f"no measurement of {', '.join(absent).replace('_', ' ')} in the window"

@@ -79,8 +79,9 @@ QUESTIONS: dict[str, Question] = {
         (*DATABASES, "dynamodb_table")),
     "dynamodb-throttling": Question("throttling of tables", _signs("throttled"), ("dynamodb_table",), ("throttles",)),
     "lambda-timeouts": Question(
-        "trouble of functions", _signs("at-timeout says-timed-out throttled says-killed errors-up says-denied"),
-        ("lambda_function",), ("throttles", "latency_max")),
+        # A function that nobody calls any more fails no call: what should have called it waits in a queue.
+        "trouble of functions", _signs("at-timeout says-timed-out throttled says-killed errors-up says-denied queue-up"),
+        ("lambda_function", "sqs_queue"), ("throttles", "latency_max")),
     "redis-health": Question(
         "trouble of the cache",
         _signs("not-answering says-refused-connection evicting refuses-writes says-no-memory slow-commands blamed"), CACHES),

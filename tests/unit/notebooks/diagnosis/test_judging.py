@@ -81,6 +81,14 @@ def test_no_symptom_and_not_all_seen_is_no_verdict() -> None:
     assert found.severity_id == 0
 
 
+def test_what_nobody_called_took_no_time() -> None:
+    late = QUESTIONS["high-latency"]
+    seen = {"metrics": replace(pieces()["metrics"], rows=(counts([600.0] * 180 + [0.0] * 60, "requests", "front"),))}
+
+    assert "front" not in dict(judged(question=late, seen=seen).not_seen)
+    assert "front" in dict(judged(question=late, seen=pieces()).not_seen)
+
+
 def test_an_entrance_that_nothing_can_measure_is_not_healthy() -> None:
     flows = ServiceMap((replace(SHOP["front"], id="net/front/1"), *SHOP.components[1:]))
     found = judged(scene=replace(SCENE, service_map=flows))
