@@ -27,7 +27,7 @@ UNUSUAL = {
 
 TWICE, AT_ONCE = 2.0, 1.4
 """How much more or less traffic is news: a day's wave moves it by less than twice from the middle of a baseline of hours to
-the window, and by less than that at once."""
+the window, and by less than that at once. Latency goes with it, and is news from there on or beyond its limit."""
 
 IDLE_CAPACITY = 0.5
 """Below this part of what is provisioned a table as a whole is not short of capacity: one partition of it may be."""
@@ -50,7 +50,7 @@ def metric_signs(scene: Scene, series: Sequence[Series], evidence: str) -> list[
     known = {(one.component, one.metric): one for one in series}
     anomalies = [_before_it_began(scene, known, one) for one in anomalies_of(known.values(), scene.window, scene.baseline)]
     unusual = [_unusual(scene, known, anomaly, evidence) for anomaly in anomalies
-               if anomaly.unusual and anomaly.metric in UNUSUAL and anomaly.direction == UP]
+               if anomaly.unusual and anomaly.metric in UNUSUAL and anomaly.direction == UP and _matters(scene, anomaly)]
     return [
         *unusual,
         *_beyond(scene, known, {(sign.component, sign.kind) for sign in unusual}, evidence),
@@ -61,6 +61,12 @@ def metric_signs(scene: Scene, series: Sequence[Series], evidence: str) -> list[
         *_capacities(scene, known, evidence),
         *_leaks(scene, known, evidence),
     ]
+
+
+def _matters(scene: Scene, anomaly: Anomaly) -> bool:
+    """Whether anybody would feel it: a latency can be surely a fifth higher than it was, and fast."""
+    return (anomaly.metric != "latency_p95" or anomaly.actual >= AT_ONCE * anomaly.usual
+            or anomaly.actual > scene.limits.latency_p95_ms)
 
 
 def _before_it_began(scene: Scene, known: Known, anomaly: Anomaly) -> Anomaly:

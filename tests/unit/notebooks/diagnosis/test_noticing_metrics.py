@@ -43,6 +43,8 @@ REQUESTS = series("requests", 600, 600, COUNT, "requests")
     pytest.param([REQUESTS, series("errors", 1, 60, COUNT, "requests", 0)], {"errors-up"}, id="a tenth fails"),
     pytest.param([REQUESTS, series("errors", 3, 3, COUNT, "requests", 1)], set(), id="as many as always"),
     pytest.param([series("latency_p95", 200, 2400, unit="ms", wave=10)], {"latency-up"}, id="late answers"),
+    pytest.param([series("latency_p95", 200, 245, unit="ms", wave=1)], set(), id="a fifth later is surely so, and fast"),
+    pytest.param([series("latency_p95", 900, 1100, unit="ms", wave=5)], {"latency-up"}, id="a fifth later, and too late"),
     pytest.param([series("throttles", 0, 40, COUNT, "events", 0)], {"throttled"}, id="refused"),
     pytest.param([series("requests", 600, 1500, COUNT, "requests")], {"requests-up"}, id="a surge"),
     pytest.param([series("requests", 600, 700, COUNT, "requests")], set(), id="a busy hour is no surge"),
