@@ -101,6 +101,7 @@ def test_a_child_that_is_ready_when_it_has_ended_may_end_between_two_looks(tmp_p
     process.wait()
     looks = iter([False, True, True])
     processes.wait_until(lambda: next(looks), Child("seeding", process, tmp_path / "log"), 5)
+    assert list(looks) == []
 
 
 def test_a_child_that_ignores_its_signal_is_killed(tmp_path: Path) -> None:
