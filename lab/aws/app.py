@@ -189,12 +189,18 @@ def configure_moto() -> None:
 
 
 def _read_body(environ: dict[str, Any]) -> bytes:
-    """The whole body; what follows it on a kept connection belongs to the next request."""
+    """The whole body; what follows it on a kept connection belongs to the next request.
+
+    Raises ConnectionDropped where less of it came: its client died on the way, and the call was never made.
+    """
     stream = environ["wsgi.input"]
     if environ.get("wsgi.input_terminated"):
         return bytes(stream.read())
     length = int(environ.get("CONTENT_LENGTH") or 0)
-    return bytes(stream.read(length)) if length else b""
+    body = bytes(stream.read(length)) if length else b""
+    if len(body) < length:
+        raise ConnectionDropped(f"{len(body)} of {length} bytes of a request came")
+    return body
 
 
 def _status_line(status: HTTPStatus) -> str:

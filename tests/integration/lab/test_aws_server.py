@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -26,6 +27,20 @@ def test_keeps_a_connection_open(aws: AwsLab) -> None:
         connection.request("POST", "/lab/ping", b"{}")
         assert json.load(connection.getresponse()) == {"account_id": "123456789012"}
         assert connection.sock is not None, "the server closed the connection"
+
+
+def test_a_request_whose_client_died_on_the_way_was_never_made(clean_aws: AwsLab) -> None:
+    connection = http.client.HTTPConnection(urlsplit(clean_aws.endpoint).netloc)
+    connection.putrequest("POST", "/")
+    for name, value in {"X-Amz-Target": "DynamoDB_20120810.UpdateItem", "Content-Length": "200", "Authorization":
+                        "AWS4-HMAC-SHA256 Credential=LABOPERATOR/20261122/us-east-1/dynamodb/aws4_request"}.items():
+        connection.putheader(name, value)
+    connection.endheaders(b'{"TableName": ')
+    assert connection.sock is not None
+    connection.sock.shutdown(socket.SHUT_WR)
+    with pytest.raises(http.client.RemoteDisconnected):
+        connection.getresponse()
+    assert clean_aws.audit() == []
 
 
 def test_serves_many_clients_at_once(clean_aws: AwsLab) -> None:
