@@ -30,7 +30,7 @@ from opsbook.diagnosis.service_map import ServiceMap, service_map_of
 from opsbook.diagnosis.verdicts import Judgement
 from opsbook.evidence.caches import cache_component
 from opsbook.evidence.databases import database_component
-from opsbook.evidence.limits import limits_of
+from opsbook.evidence.limits import limits_of, queue_limits_of
 from opsbook.evidence.pieces import Piece, Span
 from opsbook.evidence.scan_budget import GIGABYTE, ScanBudget
 from opsbook.evidence.sources import ATTEMPTS
@@ -97,7 +97,8 @@ class Case:
         return Scene(
             self.system, self.service_map, self.span, self.baseline, self.now, limits_of(self.declared),
             database.name if database else "", cache.name if cache else "",
-            str(self.declared.get("opsbook_environment") or ""), self.inventory, self.investigation)
+            str(self.declared.get("opsbook_environment") or ""), self.inventory, self.investigation,
+            queue_limits_of(self.declared))
 
     def judge(self, question: Question | None = None) -> Judgement:
         """The answer to the investigation's question, from everything that was kept.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from opsbook.diagnosis.service_map import ServiceMap
@@ -25,6 +26,7 @@ class Scene:
     :param environment: lab, staging or production
     :param investigation: the one that runs
     :param inventory: what commands have to say, each with -i; none for the checkout's own
+    :param queues: what may wait in queues that declare it, as `queue_limits_of` says
     """
 
     system: str
@@ -38,8 +40,15 @@ class Scene:
     environment: str = ""
     inventory: tuple[str, ...] = ()
     investigation: str = ""
+    queues: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def is_about_now(self) -> bool:
         """Whether what is seen at present belongs to the window."""
         return self.now - self.window.end < PRESENT
+
+    def queue_limit(self, component: str, metric: str) -> float:
+        """How many messages (queue_depth) or for how many seconds (age_of_oldest) may wait in a queue."""
+        anywhere = {"queue_depth": float(self.limits.queue_depth), "age_of_oldest": self.limits.queue_age.total_seconds()}
+        queue = self.service_map[component].id if component in self.service_map else component
+        return self.queues.get(queue, {}).get(metric, anywhere[metric])

@@ -27,6 +27,7 @@ class InvestigationLimits:
     :param idle_connection: how long a session may do nothing (003-10: 5 min, 001-03: 15 min; the longer one)
     :param idle_in_transaction: how long a transaction may be left open (001-03, 003-10: the default of `postgres_limits`)
     :param queue_depth: messages waiting (003-13; 000-11 says 100: `maximum_depth` of `sqs_queues` where it is declared)
+    :param queue_age: of the oldest message waiting (no procedure gives one; `maximum_age` where it is declared)
     :param slow_query_ms: mean time of a statement (003-05)
     :param dead_rows: dead rows from which on a table is looked at (003-07)
     :param certificate_days: before a certificate ends (003-08 gives none: two weeks, as http_check does)
@@ -49,6 +50,7 @@ class InvestigationLimits:
     idle_connection: timedelta = timedelta(minutes=15)
     idle_in_transaction: timedelta = timedelta(minutes=5)
     queue_depth: int = 1000
+    queue_age: timedelta = timedelta(minutes=15)
     slow_query_ms: float = 100.0
     dead_rows: int = 1000
     certificate_days: int = 14
@@ -83,12 +85,19 @@ def limits_of(declared: Mapping[str, Any]) -> InvestigationLimits:
     return InvestigationLimits(**{name: _typed(name, value) for name, value in given.items()})
 
 
-def queue_depth_of(declared: Mapping[str, Any], queue: str) -> int:
-    """How many messages may wait in a queue: its own `maximum_depth`, else the system's."""
+def queue_limits_of(declared: Mapping[str, Any]) -> Mapping[str, Mapping[str, float]]:
+    """What may wait in the queues that declare it: by queue and by metric, messages and seconds.
+
+    :raises Refused: for a length of time that is none
+    """
+    found: dict[str, dict[str, float]] = {}
     for entry in declared.get("sqs_queues") or ():
-        if entry["name"] == queue and entry.get("maximum_depth") is not None:
-            return int(entry["maximum_depth"])
-    return limits_of(declared).queue_depth
+        mine = found.setdefault(str(entry["name"]), {})
+        if entry.get("maximum_depth") is not None:
+            mine["queue_depth"] = float(entry["maximum_depth"])
+        if entry.get("maximum_age"):
+            mine["age_of_oldest"] = parse_duration(entry["maximum_age"]).total_seconds()
+    return found
 
 
 def _typed(name: str, value: Any) -> Any:

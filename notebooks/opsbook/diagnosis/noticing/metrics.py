@@ -23,7 +23,7 @@ UNUSUAL = {
     "throttles": "throttled", "throttled_requests": "throttled", "unhealthy_hosts": "targets-unhealthy",
     "queue_depth": "queue-up", "age_of_oldest": "queue-up", "evictions": "evicting",
 }
-"""Metrics that are a sign where they are unusual: no procedure gives a number that fits every system."""
+"""Metrics that are a sign where they are unusual, some of them only beyond a limit as well (`_matters`)."""
 
 TWICE, AT_ONCE = 2.0, 1.4
 """How much more or less traffic is news: a day's wave moves it by less than twice from the middle of a baseline of hours to
@@ -64,9 +64,12 @@ def metric_signs(scene: Scene, series: Sequence[Series], evidence: str) -> list[
 
 
 def _matters(scene: Scene, anomaly: Anomaly) -> bool:
-    """Whether anybody would feel it: a latency can be surely a fifth higher than it was, and fast."""
-    return (anomaly.metric != "latency_p95" or anomaly.actual >= AT_ONCE * anomaly.usual
-            or anomaly.actual > scene.limits.latency_p95_ms)
+    """Whether anybody would feel it: a latency can surely be a fifth higher, and fast; a queue is there to fill."""
+    if anomaly.metric == "latency_p95":
+        return anomaly.actual >= AT_ONCE * anomaly.usual or anomaly.actual > scene.limits.latency_p95_ms
+    if anomaly.metric in ("queue_depth", "age_of_oldest"):
+        return anomaly.actual > scene.queue_limit(anomaly.component, anomaly.metric)
+    return True
 
 
 def _before_it_began(scene: Scene, known: Known, anomaly: Anomaly) -> Anomaly:

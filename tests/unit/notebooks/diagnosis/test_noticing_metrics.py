@@ -58,7 +58,9 @@ REQUESTS = series("requests", 600, 600, COUNT, "requests")
     pytest.param([shaped("memory_percent", lambda minute: 40 + minute / 5)], {"memory-high", "memory-rising"}, id="a leak"),
     pytest.param([shaped("memory_percent", lambda minute: 20 + minute / 8)], {"memory-rising"}, id="a leak, far from full"),
     pytest.param([series("evictions", 0, 300, COUNT, "keys", 0)], {"evicting"}, id="evictions"),
-    pytest.param([series("queue_depth", 5, 900, unit="messages", wave=1)], {"queue-up"}, id="a backlog"),
+    pytest.param([series("queue_depth", 5, 1900, unit="messages", wave=1)], {"queue-up"}, id="a backlog"),
+    pytest.param([series("queue_depth", 5, 900, unit="messages", wave=1)], set(), id="a queue is there to fill"),
+    pytest.param([series("age_of_oldest", 5, 1000, unit="seconds", wave=1)], {"queue-up"}, id="few, and none is worked off"),
 ])
 def test_a_metric_shows_what_it_shows(given: Sequence[Series], kinds: set[str]) -> None:
     assert set(signs_of(*given)) == kinds
@@ -76,6 +78,14 @@ def test_an_outage_that_began_in_the_baseline_is_an_outage(began: int, metric: s
     kinds = {sign.kind for sign in metric_signs(entry, given, "metrics")}
 
     assert kinds == {"errors-up" if metric == "errors" else "latency-up"}
+
+
+def test_a_queue_that_says_what_may_wait_is_held_against_that() -> None:
+    scene = replace(SCENE, queues={"api": {"queue_depth": 100.0}})
+    rising = series("queue_depth", 5, 150, unit="messages", wave=1)
+
+    assert [sign.kind for sign in metric_signs(scene, [rising], "metrics")] == ["queue-up"]
+    assert metric_signs(SCENE, [rising], "metrics") == []
 
 
 def test_what_is_looked_for_is_what_is_measured() -> None:

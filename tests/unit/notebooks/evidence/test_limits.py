@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.errors import Refused
-from opsbook.evidence.limits import InvestigationLimits, limits_of, queue_depth_of
+from opsbook.evidence.limits import InvestigationLimits, limits_of, queue_limits_of
 from tests.contract.test_inventory import SCHEMA
 
 
@@ -38,8 +38,7 @@ def test_the_schema_knows_every_limit() -> None:
     assert set(SCHEMA["properties"]["investigation_limits"]["properties"]) == set(InvestigationLimits().as_dict())
 
 
-@pytest.mark.parametrize(("queue", "depth"), [("jobs", 100), ("others", 7), ("unbounded", 7)])
-def test_a_queue_may_have_a_depth_of_its_own(queue: str, depth: int) -> None:
-    declared = {"sqs_queues": [{"name": "jobs", "maximum_depth": 100}, {"name": "unbounded"}],
-                "investigation_limits": {"queue_depth": 7}}
-    assert queue_depth_of(declared, queue) == depth
+def test_a_queue_may_have_limits_of_its_own() -> None:
+    declared = {"sqs_queues": [{"name": "jobs", "maximum_depth": 0}, {"name": "mail", "maximum_age": "5m"}, {"name": "any"}]}
+    assert queue_limits_of(declared) == {"jobs": {"queue_depth": 0}, "mail": {"age_of_oldest": 300}, "any": {}}
+    assert queue_limits_of({}) == {}
