@@ -1,8 +1,8 @@
 """Questions to the logs of components, put to Logs Insights several at once, and what their answers cover and cost.
 
 Insights is billed by the bytes it scans, so a question is asked once a component and stretch, and none once a case has
-scanned as much as it may (`scan_budget`). It brings 10,000 rows at
-most and does not say that there were more: as many rows as may come are told as a gap.
+scanned as much as it may (`scan_budget`). It brings 10,000 rows at most and does not say that there were more: as many
+rows as may come are told as a gap.
 """
 
 from __future__ import annotations

@@ -158,6 +158,10 @@ MEASURES: Mapping[str, tuple[Measure, ...]] = {
     ),
 }
 
+TARGETS_OF: Mapping[str, str] = {"load_balancer": "target_group", "network_load_balancer": "network_target_group"}
+"""Under which key the metrics of targets are that stand behind a load balancer."""
+
+
 def published_as(component: Component) -> str:
     """The key of `NAMESPACES` and `MEASURES` for a component: its kind, and of load balancers which of the two."""
     network = component.kind == "load_balancer" and component.id.startswith("net/")

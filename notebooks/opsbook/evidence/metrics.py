@@ -18,7 +18,15 @@ from ansible_collections.opsbook.runbooks.plugins.module_utils.aws.metrics impor
 from ansible_collections.opsbook.runbooks.plugins.module_utils.core.coverage import Coverage, Gap
 from opsbook.diagnosis.series import COUNT, GAUGE, Series
 from opsbook.diagnosis.service_map import Component, ServiceMap
-from opsbook.evidence.metric_table import HOST_WORDS, MEASURES, NAMESPACES, OPERATIONS, Measure, published_as
+from opsbook.evidence.metric_table import (
+    HOST_WORDS,
+    MEASURES,
+    NAMESPACES,
+    OPERATIONS,
+    TARGETS_OF,
+    Measure,
+    published_as,
+)
 from opsbook.evidence.pieces import Piece, Span
 from opsbook.evidence.sources import Source, attempt, aws_in, undeclared, whole
 
@@ -103,8 +111,8 @@ def wanted_of(component: Component, service_map: ServiceMap, declared: Mapping[s
     if component.target_group:
         for balancer in service_map.of_kind("load_balancer"):
             if component.name in balancer.calls:
-                key = published_as(balancer).replace("load_balancer", "target_group")
-                found += _published(component, key, {"TargetGroup": component.target_group, "LoadBalancer": balancer.id})
+                found += _published(component, TARGETS_OF[published_as(balancer)],
+                                    {"TargetGroup": component.target_group, "LoadBalancer": balancer.id})
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -59,7 +60,7 @@ def scripted() -> Scripted:
     return make
 
 
-def ask(client: Any, timeout: float = 60.0, most_bytes: int | None = None) -> Any:
+def ask(client: Any, timeout: float = 60.0, most_bytes: float = math.inf) -> Any:
     run = Run(timeout=600, clock=ScriptedClock().clock())
     end = START + timedelta(hours=1)
     return run_query(lambda service: client, run, ["/ecs/api"], "fields @message", START, end, 100, timeout, most_bytes)

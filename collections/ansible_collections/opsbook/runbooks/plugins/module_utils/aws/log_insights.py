@@ -59,7 +59,7 @@ class ScannedTooMuch(OperationError):
 
 def run_query(
     connect: Connect, run: Run, groups: Sequence[str], query: str, start: datetime, end: datetime,
-    limit: int = MOST_ROWS, timeout: float = 60.0, most_bytes: int | None = None,
+    limit: int = MOST_ROWS, timeout: float = 60.0, most_bytes: float = math.inf,
 ) -> QueryResult:
     """Run one query to its end; one that does not get there is stopped, whatever the reason.
 
@@ -79,14 +79,14 @@ def run_query(
     query_id = _started(client, run, request, resource, deadline)
     finished = False
     try:
-        reply = _awaited(client, run, query_id, resource, deadline, math.inf if most_bytes is None else most_bytes)
+        reply = _awaited(client, run, query_id, resource, deadline, most_bytes)
         finished = reply["status"] not in ON_ITS_WAY
     finally:
         if not finished:
             _stop(client, query_id)
-    if not finished and _scanned(reply) > (math.inf if most_bytes is None else most_bytes):
-        error = ScannedTooMuch("query logs with Insights", resource, f"it had scanned {_scanned(reply)} bytes of the "
-                               f"{most_bytes} that it might, and was stopped", "Narrow the window, or ask fewer log groups.")
+    if not finished and _scanned(reply) > most_bytes:
+        why = f"it had scanned {_scanned(reply)} bytes of the {most_bytes:.0f} that it might, and was stopped"
+        error = ScannedTooMuch("query logs with Insights", resource, why, "Narrow the window, or ask fewer log groups.")
         error.bytes_scanned = _scanned(reply)
         raise error
     if reply["status"] != COMPLETE:
